@@ -1,0 +1,1 @@
+"""What outlives a run: settings, records, snapshots, bundles and the metrics store. Imports nothing above it."""

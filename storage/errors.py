@@ -1,0 +1,60 @@
+"""Every error that this project raises on purpose, in one tree.
+
+RetrainError
+├── UserError               a mistake in what was asked for; the command line exits with 2
+│   ├── SourceError         the reviews cannot be read: missing, truncated, not the layout that was expected
+│   ├── OptionError         an option, a setting or a folder that cannot be used
+│   └── NotFoundError       a run, a champion or a model of that name is not there; exits with 4
+├── DataRejectedError       a check refused the data before training; exits with 3
+├── TrainingError           training ended in a state that cannot be scored, such as a NaN loss
+├── ContentError            a published folder is not what its manifest says: torn, changed or incomplete
+└── StoreError              the metrics store cannot be used as it is
+    ├── SchemaVersionError  the database was made by another version of this project
+    └── StaleDecisionError  somebody else changed the champion, or used the test set, in the meantime
+
+Messages are sentences for a person: what happened, what was expected, what was received, how to fix it.
+"""
+
+
+class RetrainError(Exception):
+    """Base of all errors raised on purpose."""
+
+
+class UserError(RetrainError):
+    """Something that the user asked for cannot be done as asked."""
+
+
+class SourceError(UserError):
+    """The reviews cannot be read."""
+
+
+class OptionError(UserError):
+    """An option, a setting or a folder cannot be used."""
+
+
+class NotFoundError(UserError):
+    """What was named does not exist."""
+
+
+class DataRejectedError(RetrainError):
+    """A check refused the data, so nothing was trained."""
+
+
+class TrainingError(RetrainError):
+    """Training ended without a model that can be scored."""
+
+
+class ContentError(RetrainError):
+    """A published folder does not hold what its manifest says."""
+
+
+class StoreError(RetrainError):
+    """The metrics store cannot be used as it is."""
+
+
+class SchemaVersionError(StoreError):
+    """The database was made by another version of this project."""
+
+
+class StaleDecisionError(StoreError):
+    """The champion or the test set's ledger changed since the decision was computed."""

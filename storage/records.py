@@ -1,0 +1,306 @@
+"""What the layers hand each other: small frozen records, all of which survive a process."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+
+CheckVerdict = Literal["pass", "warn", "fail"]
+GateVerdict = Literal["pass", "fail", "not applicable"]
+Scope = Literal["overall", "class 0", "class 1"]
+RunState = Literal["running", "completed", "rejected data", "failed", "cancelled", "crashed"]
+Trigger = Literal["command line", "schedule", "deployment"]
+
+
+@dataclass(frozen=True)
+class SnapshotRecord:
+    """An immutable dataset, as the store knows it.
+
+    Attributes:
+        id: SHA-256 of its content.
+        test_id: SHA-256 of its test rows alone; comparisons on the same test rows share it.
+        line: What a champion trained on it is champion of.
+        origin: Where the reviews came from.
+        reason: Why that source was used.
+        source_sha256: Of the source file, or empty.
+        num_rows: Rows of each split.
+        split_seed: Seed that drew the validation rows.
+        content_version: Version of the layout and of the hash.
+    """
+
+    id: str
+    test_id: str
+    line: str
+    origin: str
+    reason: str
+    source_sha256: str
+    num_rows: dict[str, int]
+    split_seed: int
+    content_version: int
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """What a check measured and what it makes of it.
+
+    Attributes:
+        name: The check.
+        verdict: `fail` stops the run before training.
+        measured: The numbers, by name.
+        bound: What they were held against, in words or numbers.
+        evidence: One sentence for a person.
+        rows: Ids of up to 20 offending rows.
+    """
+
+    name: str
+    verdict: CheckVerdict
+    measured: dict[str, float | int | str]
+    bound: str
+    evidence: str
+    rows: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One finished epoch: number from 1, losses in nats, accuracies as shares, time in seconds."""
+
+    number: int
+    loss: float
+    accuracy: float
+    validation_loss: float
+    validation_accuracy: float
+    learning_rate: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One measured number of one model on one split.
+
+    Attributes:
+        name: `accuracy`, `auc`, `log_loss`, `brier`, `precision`, `recall`, `f1` or `support`.
+        scope: The whole split, or one class of it.
+        value: The number; NaN where it is undefined.
+        lower: Lower end of the two-sided interval, where there is one.
+        upper: Its upper end.
+        confidence: Its confidence, such as 0.95.
+    """
+
+    name: str
+    scope: Scope
+    value: float
+    lower: float | None = None
+    upper: float | None = None
+    confidence: float | None = None
+
+
+@dataclass(frozen=True)
+class ConfusionMatrix:
+    """Counts of true and predicted labels; class 1 (a positive review) is the positive one."""
+
+    true_negatives: int
+    false_positives: int
+    false_negatives: int
+    true_positives: int
+
+    @property
+    def num_rows(self) -> int:
+        """All rows."""
+        return self.num_negative + self.num_positive
+
+    @property
+    def num_negative(self) -> int:
+        """Rows whose label is 0."""
+        return self.true_negatives + self.false_positives
+
+    @property
+    def num_positive(self) -> int:
+        """Rows whose label is 1."""
+        return self.false_negatives + self.true_positives
+
+    @property
+    def num_correct(self) -> int:
+        """Rows whose predicted label is the true one."""
+        return self.true_negatives + self.true_positives
+
+    @property
+    def accuracy(self) -> float:
+        """Share of correct rows; NaN for an empty matrix."""
+        return self.num_correct / self.num_rows if self.num_rows else math.nan
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One model on one split.
+
+    Attributes:
+        split: The rows.
+        confusion: At a threshold of 0.5 on the probability.
+        auc: Area under the ROC curve; NaN where it is undefined.
+        auc_standard_error: DeLong's, same unit; NaN where it is undefined.
+        metrics: All numbers, with their intervals.
+    """
+
+    split: Split
+    confusion: ConfusionMatrix
+    auc: float
+    auc_standard_error: float
+    metrics: tuple[Metric, ...] = ()
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A newly trained model whose bundle is published, verified and scored.
+
+    Attributes:
+        id: The run's id, a slash and the model's name.
+        bundle: The bundle's digest: SHA-256 of its manifest.
+        device: What trained it.
+        best_epoch: The epoch whose weights were kept, from 1.
+        training_seconds: Wall time of the training.
+    """
+
+    id: str
+    run_id: str
+    model: str
+    bundle: str
+    device: str
+    num_parameters: int
+    best_epoch: int
+    training_seconds: float
+    epochs: tuple[Epoch, ...]
+    validation: Evaluation
+    test: Evaluation
+
+
+@dataclass(frozen=True)
+class Champion:
+    """An entry in a line's history of what served; the last one serves now."""
+
+    line: str
+    position: int
+    candidate_id: str
+    model: str
+    bundle: str
+    test_id: str
+    reason: str
+    promoted_at: datetime
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Challenger and champion on the same rows, both scored now.
+
+    Attributes:
+        champion_id: The champion's candidate id.
+        index: How many comparisons this test set had seen before (k, from 0).
+        alpha: Error that this comparison may spend.
+        only_challenger: Rows that only the challenger gets right (b).
+        only_champion: Rows that only the champion gets right (c).
+        p_value: Exact McNemar, one-sided: the challenger is not better.
+        difference: Accuracy of the challenger minus the champion's, (b - c) / n, with `lower` and `upper` at 95 %.
+        auc_difference: The same for the AUC, with DeLong's paired interval at 95 %.
+    """
+
+    champion_id: str
+    index: int
+    alpha: float
+    num_rows: int
+    only_challenger: int
+    only_champion: int
+    p_value: float
+    difference: float
+    lower: float
+    upper: float
+    auc_difference: float
+    auc_lower: float
+    auc_upper: float
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One condition of the promotion rule, with its numbers.
+
+    Attributes:
+        value: What was measured; None where nothing could be measured, which never passes.
+        bound: What the value was held against.
+        words: One sentence for a person.
+    """
+
+    name: str
+    verdict: GateVerdict
+    value: float | None
+    bound: float | None
+    words: str
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What the rule said about one candidate."""
+
+    candidate_id: str
+    promote: bool
+    reason: str
+    gates: tuple[Gate, ...]
+    comparison: Comparison | None = None
+
+
+@dataclass(frozen=True)
+class RunStart:
+    """What is known of a run when it starts."""
+
+    line: str
+    trigger: Trigger
+    options: dict[str, Any]
+    seed: int
+    dry_run: bool
+    versions: dict[str, str]
+    git_commit: str | None
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Wall time in seconds and peak resident memory in bytes of one step of a run."""
+
+    name: str
+    seconds: float
+    peak_memory_bytes: int
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """One line of the history: a run and, in words, what came of it."""
+
+    id: str
+    line: str
+    state: RunState
+    trigger: Trigger
+    dry_run: bool
+    started_at: datetime
+    seconds: float | None
+    message: str
+    test_accuracy: dict[str, float] = field(default_factory=dict)
+    test_auc: dict[str, float] = field(default_factory=dict)
+    promoted: str | None = None
+
+
+@dataclass(frozen=True)
+class TrainedReference:
+    """Where a trained, not yet published model waits, and how it was trained.
+
+    Attributes:
+        folder: Its staging folder.
+    """
+
+    model: str
+    folder: str
+    device: str
+    num_parameters: int
+    best_epoch: int
+    training_seconds: float
+    epochs: tuple[Epoch, ...]

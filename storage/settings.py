@@ -1,0 +1,76 @@
+"""Where things are: one folder for what outlives a run, and the address of the metrics store.
+
+Read from the environment, once, by whoever starts a command; nothing here has a side effect at import.
+
+RETRAIN_HOME          folder of snapshots, bundles and the SQLite store; default ~/.retrain
+RETRAIN_DATABASE_URL  any SQLAlchemy URL; default sqlite:///<home>/metrics.db
+RETRAIN_IMDB_FILE     an imdb.npz that the source `auto` takes before it looks anywhere else
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from storage.errors import OptionError
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Places, resolved."""
+
+    home: Path
+    database_url: str
+    imdb_file: Path | None = None
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
+        """Read the settings from `environment`, by default the process's own."""
+        values = os.environ if environment is None else environment
+        home = Path(values.get("RETRAIN_HOME") or "~/.retrain").expanduser().absolute()
+        imdb_file = values.get("RETRAIN_IMDB_FILE")
+        return cls(
+            home=home,
+            database_url=values.get("RETRAIN_DATABASE_URL") or f"sqlite:///{home / 'metrics.db'}",
+            imdb_file=Path(imdb_file).expanduser().absolute() if imdb_file else None,
+        )
+
+    @property
+    def snapshots(self) -> Path:
+        """Immutable datasets, one folder each."""
+        return self.home / "snapshots"
+
+    @property
+    def matrices(self) -> Path:
+        """Featurized snapshots, one folder each."""
+        return self.home / "matrices"
+
+    @property
+    def bundles(self) -> Path:
+        """Published models, one folder each."""
+        return self.home / "bundles"
+
+    @property
+    def downloads(self) -> Path:
+        """Files fetched from elsewhere, verified by their hash at each use."""
+        return self.home / "downloads"
+
+    def prepare(self) -> None:
+        """Make the folders and prove that they can be written to.
+
+        Raises:
+            OptionError: A folder cannot be made or written to.
+        """
+        for folder in (self.home, self.snapshots, self.matrices, self.bundles):
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                with tempfile.TemporaryFile(dir=folder):
+                    pass
+            except OSError as error:
+                raise OptionError(
+                    f"the folder {folder} cannot be written to ({error.strerror}): make it writable, "
+                    "or name another one in RETRAIN_HOME."
+                ) from error
