@@ -1,0 +1,132 @@
+"""A model and all that it needs to score raw tokens, in one published folder.
+
+    model.keras              architecture and weights, in Keras' own format (its loader refuses code)
+    encoder.json             encoding constants and the maximum length
+    scaler.json              mean and standard deviation of the training rows' features
+    test_predictions.parquet row id, label and probability of each test row, as scored before publication
+    manifest.json            what it is, how it was made, and the SHA-256 of each file
+
+Bundles know nothing of features and metrics: scoring is done with them elsewhere.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from storage.content import canonical_json, publish, read_manifest
+from storage.errors import ContentError
+
+if TYPE_CHECKING:
+    import keras
+
+MODEL_FILE = "model.keras"
+_ENCODER_FILE = "encoder.json"
+_SCALER_FILE = "scaler.json"
+_PREDICTIONS_FILE = "test_predictions.parquet"
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """What a model said about labelled rows.
+
+    Attributes:
+        row_ids: Arrow strings `(rows,)`.
+        labels: uint8 `(rows,)`.
+        probabilities: float32 `(rows,)`, of label 1.
+    """
+
+    row_ids: pa.StringArray
+    labels: npt.NDArray[np.uint8]
+    probabilities: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Bundle:
+    """A verified bundle, its model loaded."""
+
+    digest: str
+    model: keras.Model
+    encoder: dict[str, Any]
+    scaler: dict[str, Any]
+    manifest: dict[str, Any]
+
+
+def publish_bundle(
+    folder: Path,
+    *,
+    encoder: Mapping[str, Any],
+    scaler: Mapping[str, Any],
+    predictions: Predictions,
+    manifest: Mapping[str, Any],
+) -> str:
+    """Complete a staging folder that holds the saved model, and publish it.
+
+    Returns:
+        The bundle's digest, which is its folder's name.
+    """
+    (folder / _ENCODER_FILE).write_text(canonical_json(dict(encoder)), encoding="utf-8")
+    (folder / _SCALER_FILE).write_text(canonical_json(dict(scaler)), encoding="utf-8")
+    table = pa.table(
+        {
+            "row_id": predictions.row_ids,
+            "label": pa.array(predictions.labels, pa.uint8()),
+            "probability": pa.array(predictions.probabilities, pa.float32()),
+        }
+    )
+    pq.write_table(table, folder / _PREDICTIONS_FILE, compression="zstd")
+    return publish(folder, manifest).name
+
+
+def load_bundle(root: Path, digest: str) -> Bundle:
+    """Verify a bundle against its digest, then load its model.
+
+    Raises:
+        ContentError: The bundle is missing, damaged, or Keras cannot read its model.
+    """
+    folder = root / digest
+    manifest = read_manifest(folder, digest=digest)
+    return Bundle(
+        digest=digest,
+        model=load_model(folder / MODEL_FILE),
+        encoder=json.loads((folder / _ENCODER_FILE).read_text(encoding="utf-8")),
+        scaler=json.loads((folder / _SCALER_FILE).read_text(encoding="utf-8")),
+        manifest=manifest,
+    )
+
+
+def load_model(path: Path) -> keras.Model:
+    """Load a saved model for inference only; code inside the file is refused.
+
+    Raises:
+        ContentError: Keras cannot read it.
+    """
+    import keras
+
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except (OSError, ValueError, TypeError) as error:
+        raise ContentError(f"{path} cannot be loaded by Keras {keras.__version__}: {error}") from error
+
+
+def read_test_predictions(root: Path, digest: str) -> Predictions:
+    """The test rows as the bundle scored them before it was published.
+
+    Raises:
+        ContentError: The bundle is missing or damaged.
+    """
+    read_manifest(root / digest, digest=digest)
+    table = pq.read_table(root / digest / _PREDICTIONS_FILE)
+    return Predictions(
+        row_ids=table["row_id"].combine_chunks(),
+        labels=table["label"].to_numpy(),
+        probabilities=table["probability"].to_numpy(),
+    )
