@@ -1,0 +1,1 @@
+"""The metrics store: tables, engines and `MetricsStore`. The only place that imports SQLAlchemy for it."""

@@ -1,0 +1,301 @@
+"""Writing to the metrics store: each method is one transaction that holds the write lock from its start.
+
+Reading is in `storage.metrics.reader`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import secrets
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import func, insert, inspect, select, update
+from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
+from sqlalchemy.orm import Session
+
+from storage.errors import SchemaVersionError, StaleDecisionError, StoreError
+from storage.metrics.engine import Lease, writing_engine
+from storage.metrics.tables import (
+    SCHEMA_VERSION,
+    Base,
+    CandidateRow,
+    ChampionRow,
+    CheckRow,
+    ComparisonRow,
+    ConfusionMatrixRow,
+    DecisionRow,
+    EpochRow,
+    GateRow,
+    MetricRow,
+    RunRow,
+    SchemaVersion,
+    SnapshotRow,
+    StageRow,
+)
+from storage.records import (
+    Candidate,
+    CheckResult,
+    Comparison,
+    Decision,
+    Evaluation,
+    Gate,
+    RunStart,
+    RunState,
+    SnapshotRecord,
+    Stage,
+)
+
+
+class MetricsStore:
+    """The store, opened for writing. Makes the tables where there are none."""
+
+    def __init__(self, url: str) -> None:
+        """Open the store at a SQLAlchemy URL.
+
+        Raises:
+            OptionError: The URL cannot be used.
+            StoreError: The database cannot be opened, or was made by another version.
+        """
+        self.url = url
+        self._engine = writing_engine(url)
+        try:
+            with self._engine.begin() as connection:
+                if not inspect(connection).has_table(SchemaVersion.__tablename__):
+                    Base.metadata.create_all(connection)
+                    connection.execute(insert(SchemaVersion).values(one=1, version=SCHEMA_VERSION))
+                version = connection.scalar(select(SchemaVersion.version))
+        except DatabaseError as error:
+            raise StoreError(f"the metrics store at {self._engine.url!r} cannot be opened: {error.orig}") from error
+        check_version(version, self._engine.url.render_as_string())
+
+    def start_run(self, start: RunStart) -> str:
+        """Write a run down as running, owned by this process, and return its id."""
+        now = datetime.now(UTC)
+        run_id = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+        values = {field.name: getattr(start, field.name) for field in dataclasses.fields(start)}
+        with self._write() as session:
+            session.add(
+                RunRow(
+                    id=run_id,
+                    state="running",
+                    message="running",
+                    started_at=now,
+                    **values,
+                    **dataclasses.asdict(Lease.of_this_process()),
+                )
+            )
+        return run_id
+
+    def finish_run(self, run_id: str, state: RunState, message: str, seconds: float) -> None:
+        """Write down how a run ended. `seconds` comes from a monotonic clock."""
+        with self._write() as session:
+            run = session.get_one(RunRow, run_id)
+            run.state, run.message, run.seconds, run.finished_at = state, message, seconds, datetime.now(UTC)
+
+    def reap_dead_runs(self) -> list[str]:
+        """Mark the runs whose process is gone as crashed, and return their ids."""
+        with self._write() as session:
+            running = session.scalars(select(RunRow).where(RunRow.state == "running")).all()
+            dead = [run for run in running if _lease(run).is_dead()]
+            for run in dead:
+                run.state, run.finished_at = "crashed", datetime.now(UTC)
+                run.message = f"the process {run.process_id} died before the run ended"
+            return [run.id for run in dead]
+
+    def record_snapshot(self, run_id: str, snapshot: SnapshotRecord) -> None:
+        """Note the snapshot, once, and that this run uses it; the run's line becomes the snapshot's."""
+        with self._write() as session:
+            if session.get(SnapshotRow, snapshot.id) is None:
+                session.add(
+                    SnapshotRow(
+                        id=snapshot.id,
+                        test_id=snapshot.test_id,
+                        line=snapshot.line,
+                        origin=snapshot.origin,
+                        source_sha256=snapshot.source_sha256,
+                        num_train=snapshot.num_rows["train"],
+                        num_validation=snapshot.num_rows["validation"],
+                        num_test=snapshot.num_rows["test"],
+                        split_seed=snapshot.split_seed,
+                        content_version=snapshot.content_version,
+                        created_at=datetime.now(UTC),
+                    )
+                )
+                session.flush()
+            run = session.get_one(RunRow, run_id)
+            run.snapshot_id, run.source_reason, run.line = snapshot.id, snapshot.reason, snapshot.line
+
+    def record_stage(self, run_id: str, stage: Stage) -> None:
+        """Note what a finished step cost."""
+        with self._write() as session:
+            session.add(StageRow(run_id=run_id, **dataclasses.asdict(stage)))
+
+    def record_checks(self, run_id: str, results: Sequence[CheckResult]) -> None:
+        """Note what the checks measured."""
+        with self._write() as session:
+            session.add_all(
+                CheckRow(
+                    run_id=run_id,
+                    name=result.name,
+                    verdict=result.verdict,
+                    measured=dict(result.measured),
+                    bound=result.bound,
+                    evidence=result.evidence,
+                    offending_rows=list(result.rows),
+                )
+                for result in results
+            )
+
+    def record_candidate(self, candidate: Candidate) -> None:
+        """Note a candidate with its epochs, metrics and confusion matrices. Its bundle must be published already."""
+        with self._write() as session:
+            session.add(
+                CandidateRow(
+                    id=candidate.id,
+                    run_id=candidate.run_id,
+                    model=candidate.model,
+                    bundle=candidate.bundle,
+                    device=candidate.device,
+                    num_parameters=candidate.num_parameters,
+                    best_epoch=candidate.best_epoch,
+                    training_seconds=candidate.training_seconds,
+                    created_at=datetime.now(UTC),
+                )
+            )
+            session.flush()
+            for epoch in candidate.epochs:
+                values = dataclasses.asdict(epoch)
+                session.add(EpochRow(candidate_id=candidate.id, epoch=values.pop("number"), **values))
+            for evaluation in (candidate.validation, candidate.test):
+                session.add_all(_evaluation_rows(candidate.id, evaluation))
+            session.execute(update(RunRow).where(RunRow.id == candidate.run_id).values(device=candidate.device))
+
+    def record_decisions(
+        self, decisions: Sequence[Decision], *, line: str, test_id: str, dry_run: bool, champion_position: int
+    ) -> None:
+        """Write the decisions of one run, their share of the ledger, and the new champion, in one transaction.
+
+        A dry run leaves the ledger and the champions alone.
+
+        Args:
+            decisions: At most one of them promotes.
+            line: The line whose champion is decided on.
+            test_id: The test set that was used.
+            dry_run: Whether the verdicts are only hypothetical.
+            champion_position: Position of the champion that the decisions were computed against, 0 for none.
+
+        Raises:
+            StaleDecisionError: The champion or the ledger has changed since; compute the decisions anew.
+        """
+        try:
+            with self._write() as session:
+                last = session.scalar(select(func.max(ChampionRow.position)).where(ChampionRow.line == line)) or 0
+                if last != champion_position:
+                    raise StaleDecisionError(
+                        f"the champion of {line} changed while this run was deciding "
+                        f"(expected entry {champion_position}, found {last})."
+                    )
+                for decision in decisions:
+                    _add_decision(session, decision, test_id, dry_run)
+                if dry_run:
+                    return
+                for decision in decisions:
+                    if decision.comparison is not None:
+                        _add_comparison(session, decision.candidate_id, decision.comparison, test_id)
+                    if decision.promote:
+                        session.add(
+                            ChampionRow(
+                                line=line,
+                                position=champion_position + 1,
+                                previous=champion_position,
+                                candidate_id=decision.candidate_id,
+                                reason=decision.reason,
+                                promoted_at=datetime.now(UTC),
+                            )
+                        )
+        except IntegrityError as error:
+            raise StaleDecisionError(f"somebody else decided at the same time: {error.orig}") from error
+
+    def _write(self) -> _Transaction:
+        return _Transaction(self._engine)
+
+
+class _Transaction(Session):
+    """A session whose `with` block is one transaction; the database's own errors become ours."""
+
+    def __init__(self, engine: object) -> None:
+        super().__init__(engine, expire_on_commit=False)  # type: ignore[arg-type]
+
+    def __exit__(self, kind: object, value: object, traceback: object) -> None:
+        try:
+            if kind is None:
+                self.commit()
+        except OperationalError as error:
+            raise StoreError(f"the metrics store could not be written to: {error.orig}") from error
+        finally:
+            self.close()
+
+
+def check_version(version: int | None, url: str) -> None:
+    """Refuse a database that this code does not understand.
+
+    Raises:
+        SchemaVersionError: Its version is another one.
+    """
+    if version != SCHEMA_VERSION:
+        raise SchemaVersionError(
+            f"the metrics store at {url} has schema version {version}, this program understands {SCHEMA_VERSION}: "
+            "use the program that made it, or name another store in RETRAIN_DATABASE_URL."
+        )
+
+
+def _lease(run: RunRow) -> Lease:
+    return Lease(run.host, run.boot_id, run.process_id, run.process_started)
+
+
+def _evaluation_rows(candidate_id: str, evaluation: Evaluation) -> list[Base]:
+    # An undefined metric has no row: a NaN would become NULL in silence.
+    metrics = [metric for metric in evaluation.metrics if math.isfinite(metric.value)]
+    return [
+        ConfusionMatrixRow(
+            candidate_id=candidate_id, split=evaluation.split, **dataclasses.asdict(evaluation.confusion)
+        ),
+        *(
+            MetricRow(candidate_id=candidate_id, split=evaluation.split, **dataclasses.asdict(metric))
+            for metric in metrics
+        ),
+    ]
+
+
+def _add_decision(session: Session, decision: Decision, test_id: str, dry_run: bool) -> None:
+    verdicts = ("would promote", "would reject") if dry_run else ("promoted", "rejected")
+    session.add(
+        DecisionRow(
+            candidate_id=decision.candidate_id,
+            verdict=verdicts[0 if decision.promote else 1],
+            reason=decision.reason,
+            test_id=test_id,
+            decided_at=datetime.now(UTC),
+        )
+    )
+    session.flush()
+    session.add_all(
+        GateRow(candidate_id=decision.candidate_id, position=position, **_finite(gate))
+        for position, gate in enumerate(decision.gates)
+    )
+
+
+def _finite(record: Gate | Comparison) -> dict[str, Any]:
+    """A record's values, with None for what is not finite: what must be measured is NOT NULL in its table."""
+    values = dataclasses.asdict(record)
+    return {
+        key: None if isinstance(value, float) and not math.isfinite(value) else value for key, value in values.items()
+    }
+
+
+def _add_comparison(session: Session, candidate_id: str, comparison: Comparison, test_id: str) -> None:
+    values = _finite(comparison)
+    session.add(ComparisonRow(test_id=test_id, candidate_id=candidate_id, comparison=values.pop("index"), **values))

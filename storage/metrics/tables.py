@@ -1,0 +1,309 @@
+"""The store's tables, as typed mappings, with constraints that hold whatever program writes.
+
+    snapshots ─┐
+               ├─< runs ─┬─< stages
+               │         ├─< checks
+               │         └─< candidates ─┬─< epochs
+               │                         ├─< metrics
+               │                         ├─< confusion_matrices
+               │                         └─< decisions ─┬─< gates
+               │                                        ├── comparisons   (the ledger of α, a row per use of a test set)
+               │                                        └── champions     (append-only; the last of a line serves)
+
+On SQLite every table is STRICT, so that a NaN, an infinity or a text in a number's place is refused.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, get_args
+
+from sqlalchemy import DDL, CheckConstraint, ForeignKey, ForeignKeyConstraint, Integer, Text, UniqueConstraint, event
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from storage.metrics.types import Flag, Json, Number, UtcDateTime, one_of, share
+from storage.records import CheckVerdict, GateVerdict, RunState, Scope, Split, Trigger
+
+SCHEMA_VERSION = 1
+_STRICT = {"sqlite_strict": True}
+_SPLITS = get_args(Split)
+
+
+class Base(DeclarativeBase):
+    """Maps Python types to portable column types."""
+
+    type_annotation_map = {  # noqa: RUF012 (SQLAlchemy reads it from the class)
+        str: Text(),
+        int: Integer(),
+        float: Number,
+        bool: Flag(),
+        datetime: UtcDateTime(),
+        dict[str, Any]: Json(),
+        list[str]: Json(),
+    }
+
+
+class SchemaVersion(Base):
+    """One row: the version of the tables in this database."""
+
+    __tablename__ = "schema_version"
+    __table_args__ = (CheckConstraint("one = 1", name="single_row"), _STRICT)
+    one: Mapped[int] = mapped_column(primary_key=True, default=1)
+    version: Mapped[int]
+
+
+class SnapshotRow(Base):
+    """An immutable dataset."""
+
+    __tablename__ = "snapshots"
+    __table_args__ = (_STRICT,)
+    id: Mapped[str] = mapped_column(primary_key=True)
+    test_id: Mapped[str] = mapped_column(index=True)
+    line: Mapped[str]
+    origin: Mapped[str]
+    source_sha256: Mapped[str]
+    num_train: Mapped[int]
+    num_validation: Mapped[int]
+    num_test: Mapped[int]
+    split_seed: Mapped[int]
+    content_version: Mapped[int]
+    created_at: Mapped[datetime]
+
+
+class RunRow(Base):
+    """One pass of the retrain flow. Host, boot, process and its start are its lease: they tell whether it lives."""
+
+    __tablename__ = "runs"
+    __table_args__ = (
+        one_of("state", get_args(RunState)),
+        one_of("trigger", get_args(Trigger)),
+        CheckConstraint("(state = 'running') = (finished_at IS NULL)", name="finished_has_time"),
+        CheckConstraint("seconds >= 0", name="seconds_positive"),
+        _STRICT,
+    )
+    id: Mapped[str] = mapped_column(primary_key=True)
+    line: Mapped[str] = mapped_column(index=True)
+    state: Mapped[str] = mapped_column(index=True)
+    trigger: Mapped[str]
+    dry_run: Mapped[bool]
+    snapshot_id: Mapped[str | None] = mapped_column(ForeignKey("snapshots.id"))
+    source_reason: Mapped[str | None]
+    options: Mapped[dict[str, Any]]
+    seed: Mapped[int]
+    versions: Mapped[dict[str, Any]]
+    git_commit: Mapped[str | None]
+    device: Mapped[str | None]
+    message: Mapped[str]
+    started_at: Mapped[datetime] = mapped_column(index=True)
+    finished_at: Mapped[datetime | None]
+    seconds: Mapped[float | None]
+    host: Mapped[str]
+    boot_id: Mapped[str]
+    process_id: Mapped[int]
+    process_started: Mapped[float]
+
+
+class StageRow(Base):
+    """Time and memory of one step of a run."""
+
+    __tablename__ = "stages"
+    __table_args__ = (CheckConstraint("seconds >= 0", name="seconds_positive"), _STRICT)
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"), primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    seconds: Mapped[float]
+    peak_memory_bytes: Mapped[int]
+
+
+class CheckRow(Base):
+    """What a check of the data measured."""
+
+    __tablename__ = "checks"
+    __table_args__ = (one_of("verdict", get_args(CheckVerdict)), _STRICT)
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"), primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    verdict: Mapped[str]
+    measured: Mapped[dict[str, Any]]
+    bound: Mapped[str]
+    evidence: Mapped[str]
+    offending_rows: Mapped[list[str]]
+
+
+class CandidateRow(Base):
+    """A newly trained bundle: published, verified, scored."""
+
+    __tablename__ = "candidates"
+    __table_args__ = (UniqueConstraint("run_id", "model"), _STRICT)
+    id: Mapped[str] = mapped_column(primary_key=True)
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"), index=True)
+    model: Mapped[str]
+    bundle: Mapped[str]
+    device: Mapped[str]
+    num_parameters: Mapped[int]
+    best_epoch: Mapped[int]
+    training_seconds: Mapped[float]
+    created_at: Mapped[datetime]
+
+
+class EpochRow(Base):
+    """One finished epoch."""
+
+    __tablename__ = "epochs"
+    __table_args__ = (
+        CheckConstraint("epoch >= 1", name="epoch_from_one"),
+        CheckConstraint("loss >= 0 AND validation_loss >= 0", name="losses_positive"),
+        share("accuracy"),
+        share("validation_accuracy"),
+        _STRICT,
+    )
+    candidate_id: Mapped[str] = mapped_column(ForeignKey("candidates.id"), primary_key=True)
+    epoch: Mapped[int] = mapped_column(primary_key=True)
+    loss: Mapped[float]
+    accuracy: Mapped[float]
+    validation_loss: Mapped[float]
+    validation_accuracy: Mapped[float]
+    learning_rate: Mapped[float]
+    seconds: Mapped[float]
+
+
+class MetricRow(Base):
+    """One measured number with its bounds. A metric that is undefined has no row."""
+
+    __tablename__ = "metrics"
+    __table_args__ = (
+        one_of("split", _SPLITS),
+        one_of("scope", get_args(Scope)),
+        CheckConstraint("name IN ('log_loss', 'support') OR value BETWEEN 0 AND 1", name="value_is_share"),
+        CheckConstraint("value >= 0", name="value_positive"),
+        CheckConstraint("lower <= value AND value <= upper", name="value_within_bounds"),
+        CheckConstraint(
+            "(lower IS NULL) = (upper IS NULL) AND (lower IS NULL) = (confidence IS NULL)", name="bounds_complete"
+        ),
+        _STRICT,
+    )
+    candidate_id: Mapped[str] = mapped_column(ForeignKey("candidates.id"), primary_key=True)
+    split: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    scope: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[float]
+    lower: Mapped[float | None]
+    upper: Mapped[float | None]
+    confidence: Mapped[float | None]
+
+
+class ConfusionMatrixRow(Base):
+    """Counts at a threshold of 0.5; class 1, a positive review, is the positive one."""
+
+    __tablename__ = "confusion_matrices"
+    __table_args__ = (
+        one_of("split", _SPLITS),
+        CheckConstraint(
+            "true_negatives >= 0 AND false_positives >= 0 AND false_negatives >= 0 AND true_positives >= 0",
+            name="counts_positive",
+        ),
+        _STRICT,
+    )
+    candidate_id: Mapped[str] = mapped_column(ForeignKey("candidates.id"), primary_key=True)
+    split: Mapped[str] = mapped_column(primary_key=True)
+    true_negatives: Mapped[int]
+    false_positives: Mapped[int]
+    false_negatives: Mapped[int]
+    true_positives: Mapped[int]
+
+
+class DecisionRow(Base):
+    """What the promotion rule said about a candidate, whether it was promoted or not."""
+
+    __tablename__ = "decisions"
+    __table_args__ = (one_of("verdict", ("promoted", "rejected", "would promote", "would reject")), _STRICT)
+    candidate_id: Mapped[str] = mapped_column(ForeignKey("candidates.id"), primary_key=True)
+    verdict: Mapped[str]
+    reason: Mapped[str]
+    test_id: Mapped[str]
+    decided_at: Mapped[datetime]
+
+
+class GateRow(Base):
+    """One condition of the rule. Nothing unmeasured passes."""
+
+    __tablename__ = "gates"
+    __table_args__ = (
+        one_of("verdict", get_args(GateVerdict)),
+        CheckConstraint("verdict <> 'pass' OR (value IS NOT NULL AND bound IS NOT NULL)", name="pass_is_measured"),
+        _STRICT,
+    )
+    candidate_id: Mapped[str] = mapped_column(ForeignKey("decisions.candidate_id"), primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    position: Mapped[int]
+    verdict: Mapped[str]
+    value: Mapped[float | None]
+    bound: Mapped[float | None]
+    words: Mapped[str]
+
+
+class ComparisonRow(Base):
+    """The ledger: each use of a test set to compare a challenger with a champion, and the α that it spent."""
+
+    __tablename__ = "comparisons"
+    __table_args__ = (
+        CheckConstraint("comparison >= 0", name="comparison_from_zero"),
+        CheckConstraint("alpha > 0 AND alpha < 1", name="alpha_is_error"),
+        share("p_value"),
+        CheckConstraint("difference BETWEEN -1 AND 1", name="difference_in_range"),
+        _STRICT,
+    )
+    test_id: Mapped[str] = mapped_column(primary_key=True)
+    comparison: Mapped[int] = mapped_column(primary_key=True)
+    candidate_id: Mapped[str] = mapped_column(ForeignKey("decisions.candidate_id"), unique=True)
+    champion_id: Mapped[str] = mapped_column(ForeignKey("candidates.id"))
+    alpha: Mapped[float]
+    num_rows: Mapped[int]
+    only_challenger: Mapped[int]
+    only_champion: Mapped[int]
+    p_value: Mapped[float]
+    difference: Mapped[float]
+    lower: Mapped[float]
+    upper: Mapped[float]
+    auc_difference: Mapped[float | None]
+    auc_lower: Mapped[float | None]
+    auc_upper: Mapped[float | None]
+
+
+class ChampionRow(Base):
+    """What served when. `previous` makes each line a chain: nobody can follow the same champion twice."""
+
+    __tablename__ = "champions"
+    __table_args__ = (
+        CheckConstraint("position >= 1 AND previous = position - 1", name="position_follows_previous"),
+        UniqueConstraint("line", "previous"),
+        ForeignKeyConstraint(["candidate_id"], ["decisions.candidate_id"]),
+        _STRICT,
+    )
+    line: Mapped[str] = mapped_column(primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True)
+    previous: Mapped[int]
+    candidate_id: Mapped[str]
+    reason: Mapped[str]
+    promoted_at: Mapped[datetime]
+
+
+_APPEND_ONLY = ("champions", "comparisons", "decisions", "gates")
+for _table in _APPEND_ONLY:
+    for _change in ("UPDATE", "DELETE"):
+        event.listen(
+            Base.metadata.tables[_table],
+            "after_create",
+            DDL(  # type: ignore[no-untyped-call]
+                f"CREATE TRIGGER {_table}_no_{_change.lower()} BEFORE {_change} ON {_table} "
+                f"BEGIN SELECT RAISE(ABORT, '{_table} is append-only'); END"
+            ).execute_if(dialect="sqlite"),
+        )
+event.listen(
+    Base.metadata.tables["champions"],
+    "after_create",
+    # A gap in the chain would leave two rows without a successor, and so two champions.
+    DDL(  # type: ignore[no-untyped-call]
+        "CREATE TRIGGER champions_follow BEFORE INSERT ON champions "
+        "WHEN NEW.previous <> (SELECT coalesce(max(position), 0) FROM champions WHERE line = NEW.line) "
+        "BEGIN SELECT RAISE(ABORT, 'champions: position must follow the line''s last one'); END"
+    ).execute_if(dialect="sqlite"),
+)
