@@ -1,0 +1,1 @@
+"""Encoding, the review features, the scaler, and batches by length."""
