@@ -1,0 +1,1 @@
+"""The training loop, its progress, and the device that it runs on."""

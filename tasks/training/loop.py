@@ -1,0 +1,134 @@
+"""The training loop: Adam, early stopping with the best weights restored, halving on a plateau, stop on NaN."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+from storage.errors import TrainingError
+from storage.matrices import Matrix
+from storage.options import ModelName, TrainingOptions
+from storage.records import Epoch
+from tasks.features.batching import LengthBatches
+from tasks.models import build_model
+from tasks.training.progress import TrainingProgress
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedModel:
+    """A model with its best weights, and how it came to them.
+
+    Attributes:
+        best_epoch: The epoch whose weights it has, from 1.
+        seconds: Wall time of the whole training.
+    """
+
+    model: keras.Model
+    epochs: tuple[Epoch, ...]
+    best_epoch: int
+    seconds: float
+
+
+def train_model(
+    name: ModelName,
+    train: Matrix,
+    validation: Matrix,
+    options: TrainingOptions,
+    *,
+    epochs: int,
+    seed: int,
+    num_words: int,
+    progress: TrainingProgress,
+) -> TrainedModel:
+    """Train one architecture from fresh weights.
+
+    The same arguments on the same machine give the same weights.
+
+    Raises:
+        TrainingError: The loss became NaN or infinite.
+    """
+    keras.utils.set_random_seed(seed)
+    model = build_model(name, num_words=num_words, num_features=train.features.shape[1])
+    model.compile(keras.optimizers.Adam(options.learning_rate), "binary_crossentropy", metrics=["accuracy"])
+    inputs = tuple(model.input.keys())
+    batches = LengthBatches(
+        train.sequences, train.features, train.labels, inputs=inputs, batch_size=options.batch_size, seed=seed
+    )
+    held_out = LengthBatches(
+        validation.sequences, validation.features, validation.labels, inputs=inputs, batch_size=options.batch_size
+    )
+    stopping = keras.callbacks.EarlyStopping(
+        monitor="val_loss", patience=options.early_stopping_patience, restore_best_weights=True
+    )
+    recorder = _Recorder(name, progress)
+    started = time.monotonic()
+    model.fit(
+        batches,
+        validation_data=held_out,
+        epochs=epochs,
+        verbose=0,
+        callbacks=[
+            recorder,
+            keras.callbacks.TerminateOnNaN(),
+            keras.callbacks.ReduceLROnPlateau(
+                monitor="val_loss", factor=0.5, patience=options.plateau_patience, min_delta=0.0
+            ),
+            stopping,
+        ],
+    )
+    _refuse_nan(name, recorder.epochs)
+    best = min(recorder.epochs, key=lambda epoch: epoch.validation_loss)
+    return TrainedModel(model, tuple(recorder.epochs), best.number, time.monotonic() - started)
+
+
+def _refuse_nan(name: str, epochs: list[Epoch]) -> None:
+    for epoch in epochs:
+        if not (math.isfinite(epoch.loss) and math.isfinite(epoch.validation_loss)):
+            raise TrainingError(
+                f"training {name} stopped in epoch {epoch.number}: its loss is not finite (training {epoch.loss}, "
+                f"validation {epoch.validation_loss}). Lower training.learning_rate, and look for broken features."
+            )
+    if not epochs:
+        raise TrainingError(f"training {name} stopped before its first epoch was done.")
+
+
+class _Recorder(keras.callbacks.Callback):  # type: ignore[misc]
+    """Keeps every epoch's numbers, and tells the progress."""
+
+    def __init__(self, name: str, progress: TrainingProgress) -> None:
+        super().__init__()
+        self._name, self._progress = name, progress
+        self.epochs: list[Epoch] = []
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        self._progress.start(self._name, self.params["epochs"], self.params["steps"])
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        self._progress.stop()
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._started = time.monotonic()
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        self._progress.batch(len(self.epochs) + 1, batch + 1, float((logs or {})["loss"]))
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        values = {key: float(value) for key, value in (logs or {}).items()}
+        # NaN stops the epoch before validation has run.
+        values = {"val_loss": math.nan, "val_accuracy": math.nan, **values}
+        self.epochs.append(
+            Epoch(
+                number=epoch + 1,
+                loss=values["loss"],
+                accuracy=values["accuracy"],
+                validation_loss=values["val_loss"],
+                validation_accuracy=values["val_accuracy"],
+                learning_rate=float(self.model.optimizer.learning_rate),
+                seconds=time.monotonic() - self._started,
+            )
+        )
+        self._progress.epoch(epoch + 1, values)

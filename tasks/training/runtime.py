@@ -1,0 +1,81 @@
+"""The machine under the training: importing Keras quietly, seeds, and which device computes.
+
+Everything that is particular to a backend is set through the environment, before Keras is imported, so that models and
+training loop name no backend.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_ENVIRONMENT = {
+    # Only errors of TensorFlow's runtime; that there is no GPU is said by `device_name`.
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    # A GPU is shared: take memory as it is needed.
+    "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+    "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+    # The same run twice gives the same weights, on a GPU too.
+    "TF_DETERMINISTIC_OPS": "1",
+}
+
+
+def prepare_keras() -> None:
+    """Import Keras with this project's environment; a variable that the user has set wins."""
+    if "keras" in sys.modules:
+        return
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    # It warns of retracing, which several models of one process and batches of several widths make inevitable.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    with _native_stderr_held_back():
+        import keras
+
+        keras.distribution.list_devices()
+
+
+def device_name() -> str:
+    """What trains, for the record: the first GPU as Keras names it, or the processor."""
+    import keras
+
+    backend = keras.config.backend()
+    if backend == "torch":
+        import torch
+
+        if torch.cuda.is_available():
+            return f"gpu: {torch.cuda.get_device_name(0)} (torch)"
+    elif gpus := keras.distribution.list_devices("gpu"):
+        return f"{gpus[0]} ({backend})"
+    return f"cpu: {_processor()}, {os.cpu_count()} cores ({backend})"
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+@contextmanager
+def _native_stderr_held_back() -> Iterator[None]:
+    """Hold back what C++ libraries write while they load; if loading fails, it is shown after all."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(kept, held.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
