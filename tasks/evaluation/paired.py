@@ -1,0 +1,93 @@
+"""Two models on the same rows: exact McNemar for accuracy, DeLong's paired test for the AUC."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+from tasks.evaluation.bounds import Floats, Labels, normal_quantile, placements
+
+
+@dataclass(frozen=True)
+class PairedAccuracy:
+    """Discordant rows of two classifiers, and what follows.
+
+    Attributes:
+        only_first: Rows that only the first gets right (b).
+        only_second: Rows that only the second gets right (c).
+        p_value: Exact one-sided McNemar test of «the first is not better»; 1 without a discordant row.
+        difference: Accuracy of the first minus the second's, (b - c) / n.
+        lower: Of the paired interval of the difference.
+        upper: Of the paired interval of the difference.
+    """
+
+    only_first: int
+    only_second: int
+    p_value: float
+    difference: float
+    lower: float
+    upper: float
+
+
+@dataclass(frozen=True)
+class PairedAuc:
+    """Difference of two AUCs on the same rows, its paired interval, and DeLong's one-sided p-value."""
+
+    difference: float
+    lower: float
+    upper: float
+    p_value: float
+
+
+def compare_accuracy(
+    first_correct: npt.NDArray[np.bool_], second_correct: npt.NDArray[np.bool_], confidence: float = 0.95
+) -> PairedAccuracy:
+    """Compare by the rows on which exactly one of the two is right.
+
+    The test is the exact binomial one on the discordant rows (McNemar, Psychometrika 12, 1947). The interval is the
+    large-sample one for paired shares: SE = sqrt(b + c - (b - c)² / n) / n.
+
+    Args:
+        first_correct: Whether the first is right, `(rows,)`.
+        second_correct: Whether the second is right on the same rows, `(rows,)`.
+        confidence: Of the interval.
+    """
+    rows = len(first_correct)
+    b = int(np.sum(first_correct & ~second_correct))
+    c = int(np.sum(~first_correct & second_correct))
+    p_value = float(stats.binomtest(b, b + c, alternative="greater").pvalue) if b + c else 1.0
+    difference = (b - c) / rows
+    half = normal_quantile((1 + confidence) / 2) * math.sqrt(b + c - (b - c) ** 2 / rows) / rows
+    return PairedAccuracy(b, c, p_value, difference, max(-1.0, difference - half), min(1.0, difference + half))
+
+
+def compare_auc(labels: Labels, first: Floats, second: Floats, confidence: float = 0.95) -> PairedAuc:
+    """Compare two models' scores on the same rows by DeLong's method.
+
+    Args:
+        labels: 0 or 1, `(rows,)`.
+        first: Scores of the first model, `(rows,)`.
+        second: Scores of the second model, `(rows,)`.
+        confidence: Of the interval.
+
+    Returns:
+        NaN where an AUC or its variance is undefined; a p-value of 1 where the scores rank all rows alike.
+
+    Source: DeLong, DeLong & Clarke-Pearson, Biometrics 44 (1988).
+    """
+    a, b = placements(labels, first), placements(labels, second)
+    difference = a.auc - b.auc
+    parts = (a.positive - b.positive, a.negative - b.negative)
+    if min(len(part) for part in parts) < 2:
+        return PairedAuc(difference, math.nan, math.nan, math.nan)
+    error = math.sqrt(sum(float(np.var(part, ddof=1)) / len(part) for part in parts))
+    half = normal_quantile((1 + confidence) / 2) * error
+    if error == 0:
+        # Both rank every row alike, or one ranks perfectly what the other turns about.
+        return PairedAuc(difference, difference, difference, 0.0 if difference > 0 else 1.0)
+    p_value = float(stats.norm.sf(difference / error))
+    return PairedAuc(difference, difference - half, difference + half, p_value)
