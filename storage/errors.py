@@ -17,7 +17,13 @@ Messages are sentences for a person: what happened, what was expected, what was 
 
 
 class RetrainError(Exception):
-    """Base of all errors raised on purpose."""
+    """Base of all errors raised on purpose.
+
+    Attributes:
+        run_id: The run that it ended, once that is known.
+    """
+
+    run_id: str | None = None
 
 
 class UserError(RetrainError):

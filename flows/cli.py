@@ -1,0 +1,229 @@
+"""The command `retrain`: parse, one call, translate the error.
+
+Exit codes: 0 the command ended well, whatever the rule decided; 1 a fault; 2 a mistake in what was asked for; 3 a check
+refused the data; 4 what was named does not exist.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from typing import Any
+
+import click
+
+from storage.errors import DataRejectedError, NotFoundError, RetrainError, UserError
+from storage.settings import Settings
+
+EXIT_FAULT, EXIT_USER, EXIT_DATA_REJECTED, EXIT_NOT_FOUND = 1, 2, 3, 4
+
+# Nothing is sent home, and a server that a single run starts for itself gets the time that a slow machine needs.
+_PREFECT_ENVIRONMENT = {
+    "DO_NOT_TRACK": "1",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+    "PREFECT_LOGGING_LEVEL": "CRITICAL",
+    "PREFECT_LOGGING_SERVER_LEVEL": "CRITICAL",
+    "PREFECT_LOGGING_EXTRA_LOGGERS": "",
+}
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+
+
+def main() -> None:
+    """Run the command and turn our own errors into one sentence and an exit code."""
+    try:
+        cli(standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(EXIT_USER)
+    except RetrainError as error:
+        click.echo(f"retrain: {error}", err=True)
+        sys.exit(exit_code(error))
+    except BrokenPipeError:
+        # The reader, such as `head`, has seen enough; keep Python from flushing into the closed pipe at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(EXIT_FAULT)
+
+
+def exit_code(error: RetrainError) -> int:
+    """The exit code that stands for an error."""
+    if isinstance(error, NotFoundError):
+        return EXIT_NOT_FOUND
+    if isinstance(error, UserError):
+        return EXIT_USER
+    return EXIT_DATA_REJECTED if isinstance(error, DataRejectedError) else EXIT_FAULT
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="review-sentiment-retrain")
+def cli() -> None:
+    """Retrain a review-sentiment classifier, and never let a broken model through.
+
+    \b
+    retrain run          train, evaluate, decide
+    retrain history      what was run, and what came of it
+    retrain show latest  one run in full
+    retrain champion     what serves now
+
+    Where things are kept: the folder in RETRAIN_HOME (default ~/.retrain).
+    """
+
+
+def _comma_separated(_context: click.Context, _option: click.Parameter, value: str | None) -> tuple[str, ...] | None:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if value is not None else None
+
+
+def _group_options(_context: click.Context, _option: click.Parameter, values: tuple[str, ...]) -> dict[str, Any]:
+    groups: dict[str, dict[str, str]] = {}
+    for value in values:
+        name, separator, text = value.partition("=")
+        group, dot, key = name.partition(".")
+        if not (separator and dot):
+            raise click.BadParameter(f"expected GROUP.NAME=VALUE, such as training.batch_size=128; received {value!r}.")
+        groups.setdefault(group, {})[key] = text
+    return groups
+
+
+@cli.command()
+@click.option("--source", help="auto, imdb, synthetic, or an .npz file in Keras' IMDB layout.  [default: auto]")
+@click.option("--models", callback=_comma_separated, help="Models to train, separated by commas.  [default: both]")
+@click.option("--epochs", type=int, help="Most epochs a model may train.  [default: 12]")
+@click.option("--seed", type=int, help="Seed of weights, batches and dropout.  [default: 7]")
+@click.option("--sample-size", type=int, help="Use only so many reviews of train and of test.  [default: all]")
+@click.option("--dry-run", is_flag=True, default=None, help="Decide, but promote nothing.")
+@click.option(
+    "--set", "groups", multiple=True, metavar="GROUP.NAME=VALUE", callback=_group_options,
+    help="Any other option, such as training.batch_size=128 or gates.recall_floor=0.6.",
+)  # fmt: skip
+@json_option
+def run(groups: dict[str, Any], as_json: bool, **flat: Any) -> None:
+    """Train both models, evaluate them, and promote one if the rule allows it.
+
+    \b
+    Example:
+      retrain run --source synthetic --epochs 5
+    """
+    from storage.options import RunOptions
+
+    options = RunOptions.parse(**{name: value for name, value in flat.items() if value is not None}, **groups)
+    settings = Settings.from_environment()
+    settings.prepare()
+    from tasks.sources.resolve import check_source
+
+    check_source(options, settings)
+    _log_to_terminal()
+    for name, value in _PREFECT_ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    from flows.retrain import run_as_flow
+
+    try:
+        outcome = run_as_flow(options)
+    except RetrainError as error:
+        if as_json and error.run_id:
+            _show(settings, error.run_id, as_json=True)
+        raise
+    if as_json:
+        _show(settings, outcome.run_id, as_json=True)
+    else:
+        click.echo(f"\n{outcome.message}\n\nretrain show {outcome.run_id}")
+
+
+@cli.command()
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many runs.")
+@json_option
+def history(limit: int, as_json: bool) -> None:
+    """List the last runs, newest first, with what came of them.
+
+    \b
+    Example:
+      retrain history --limit 5
+    """
+    from flows import terminal
+    from storage.metrics.reader import MetricsReader
+
+    runs = MetricsReader(Settings.from_environment().database_url).history(limit)
+    if as_json:
+        terminal.print_json(runs)
+    else:
+        terminal.print_history(_console(), runs)
+
+
+@cli.command()
+@click.argument("run", metavar="RUN")
+@json_option
+def show(run: str, as_json: bool) -> None:
+    """Show everything about RUN: its id, the start of it, or `latest`.
+
+    \b
+    Example:
+      retrain show latest
+    """
+    _show(Settings.from_environment(), run, as_json=as_json)
+
+
+@cli.command()
+@click.option("--line", help="Only this line.")
+@json_option
+def champion(line: str | None, as_json: bool) -> None:
+    """Show what serves now, on each line.
+
+    \b
+    Example:
+      retrain champion --line imdb
+    """
+    from flows import terminal
+    from storage.metrics.reader import MetricsReader
+
+    served = MetricsReader(Settings.from_environment().database_url).champions(line)
+    serving = list({entry.line: entry for entry in served}.values())
+    if not serving:
+        of = f"the line {line!r}" if line else "any line"
+        raise NotFoundError(f"there is no champion of {of} yet: no candidate has passed all gates.")
+    if as_json:
+        terminal.print_json(serving)
+    else:
+        terminal.print_champions(_console(), serving)
+
+
+def _show(settings: Settings, run_id: str, *, as_json: bool) -> None:
+    from flows import terminal
+    from storage.metrics.reader import MetricsReader
+
+    found = MetricsReader(settings.database_url).run(run_id)
+    if as_json:
+        terminal.print_json(found)
+    else:
+        terminal.print_run(_console(), found)
+
+
+def _console() -> Any:
+    from rich.console import Console
+
+    # A pipe has no width: do not fold what a program is going to read.
+    return Console() if sys.stdout.isatty() else Console(width=200)
+
+
+def _log_to_terminal() -> None:
+    """Our own log lines on standard error, with the time of day: one line each in a file, folded in a terminal."""
+    handler: logging.Handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
+    if sys.stderr.isatty():
+        from rich.console import Console
+        from rich.logging import RichHandler
+
+        handler = RichHandler(
+            console=Console(stderr=True),
+            show_path=False,
+            show_level=False,
+            log_time_format="%H:%M:%S",
+            omit_repeated_times=False,
+        )
+    for name in ("flows", "tasks", "storage"):
+        logger = logging.getLogger(name)
+        logger.setLevel(logging.INFO)
+        logger.propagate = False
+        logger.handlers = [handler]

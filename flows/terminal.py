@@ -1,0 +1,192 @@
+"""What the command line prints: tables for a person, JSON for a program. Nothing is computed here."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from storage.records import Champion, RunSummary
+
+_STATE_STYLES = {"completed": "green", "running": "cyan", "rejected data": "yellow"}
+_VERDICT_STYLES = {"pass": "green", "fail": "red", "warn": "yellow", "not applicable": "dim"}
+
+
+def print_json(value: Any) -> None:
+    """Print plain values, records and lists of records as JSON; times are ISO 8601 in UTC."""
+
+    def plain(item: Any) -> Any:
+        if isinstance(item, datetime):
+            return item.isoformat().replace("+00:00", "Z")
+        if dataclasses.is_dataclass(item) and not isinstance(item, type):
+            return dataclasses.asdict(item)
+        raise TypeError(f"{type(item).__name__} has no JSON form")
+
+    print(json.dumps(value, default=plain, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def print_history(console: Console, runs: Sequence[RunSummary]) -> None:
+    """One line a run, newest first."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in ("run", "started (UTC)", "line", "state", "took"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("test accuracy / AUC", no_wrap=True)
+    table.add_column("verdict", overflow="fold", ratio=1)
+    for run in runs:
+        table.add_row(
+            run.id,
+            _time(run.started_at),
+            run.line,
+            f"[{_STATE_STYLES.get(run.state, 'red')}]{run.state}[/]",
+            duration(run.seconds),
+            "\n".join(_scores(run)) or "-",
+            _short_verdict(run),
+        )
+    console.print(table)
+
+
+def print_run(console: Console, run: dict[str, Any]) -> None:
+    """Everything that a person wants to know about one run."""
+    state = f"[{_STATE_STYLES.get(run['state'], 'red')}]{run['state']}[/]"
+    console.print(f"[bold]{run['id']}[/]  {state}  {duration(run['seconds'])}", highlight=False)
+    console.print(run["message"], highlight=False, markup=False)
+    console.print()
+    facts = Table.grid(padding=(0, 2))
+    for name, value in _facts(run):
+        facts.add_row(f"[dim]{name}[/]", value)
+    console.print(facts)
+    _print_table(console, "Checks", run["checks"], ("name", "verdict", "evidence"))
+    _print_models(console, run["candidates"])
+    for candidate in run["candidates"]:
+        decision = candidate["decision"]
+        title = f"{candidate['model']}: {decision['verdict'] if decision else 'not decided'}"
+        _print_table(console, title, candidate["gates"], ("name", "verdict", "words"))
+    _print_table(console, "Stages", [_stage(stage) for stage in run["stages"]], ("name", "seconds", "peak memory"))
+
+
+def print_champions(console: Console, champions: Sequence[Champion]) -> None:
+    """What serves now on each line."""
+    for champion in champions:
+        console.print(f"[bold]{champion.line}[/]  {champion.model}", highlight=False)
+        grid = Table.grid(padding=(0, 2))
+        grid.add_row("[dim]since[/]", f"{_time(champion.promoted_at)} UTC, champion number {champion.position}")
+        grid.add_row("[dim]run[/]", champion.candidate_id.split("/")[0])
+        grid.add_row("[dim]why[/]", champion.reason)
+        grid.add_row("[dim]bundle[/]", champion.bundle)
+        console.print(grid)
+
+
+def duration(seconds: float | None) -> str:
+    """A short duration: `42 s`, `3:05 min`, `2:07 h`."""
+    if seconds is None:
+        return "-"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60}:{whole % 60:02d} min"
+    return f"{whole // 3600}:{whole % 3600 // 60:02d} h"
+
+
+def _facts(run: dict[str, Any]) -> list[tuple[str, str]]:
+    snapshot = run["snapshot"]
+    facts = [("line", run["line"]), ("started", f"{_time(run['started_at'])} UTC, by {run['trigger']}")]
+    if snapshot:
+        rows = " / ".join(f"{snapshot[f'num_{split}']:,}" for split in ("train", "validation", "test"))
+        facts += [
+            ("source", snapshot["origin"]),
+            ("because", run["source_reason"]),
+            ("snapshot", f"{snapshot['id'][:12]}, {rows} rows for training / validation / test"),
+        ]
+    facts += [("device", run["device"] or "-"), ("seed", str(run["seed"])), ("commit", run["git_commit"] or "-")]
+    return facts
+
+
+def _print_models(console: Console, candidates: list[dict[str, Any]]) -> None:
+    if not candidates:
+        return
+    table = Table(title="Models", title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for name in ("", *(candidate["model"] for candidate in candidates)):
+        table.add_column(name, no_wrap=True)
+    rows = [("test", name, "overall") for name in ("accuracy", "auc", "log_loss", "brier")]
+    rows += [("test", name, scope) for scope in ("class 0", "class 1") for name in ("precision", "recall", "f1")]
+    for split, name, scope in [*rows, ("validation", "accuracy", "overall")]:
+        label = f"{split} {name}" + ("" if scope == "overall" else f", {scope}")
+        table.add_row(label, *(_metric(candidate, split, name, scope) for candidate in candidates))
+    table.add_row("confusion [TN FP / FN TP]", *(_confusion(candidate) for candidate in candidates))
+    table.add_row(
+        "best epoch", *(f"{candidate['best_epoch']} of {len(candidate['epochs'])}" for candidate in candidates)
+    )
+    table.add_row("training", *(duration(candidate["training_seconds"]) for candidate in candidates))
+    table.add_row("parameters", *(f"{candidate['num_parameters']:,}" for candidate in candidates))
+    console.print()
+    console.print(table)
+
+
+def _metric(candidate: dict[str, Any], split: str, name: str, scope: str) -> str:
+    for metric in candidate["metrics"]:
+        if (metric["split"], metric["name"], metric["scope"]) == (split, name, scope):
+            bounds = f"  \\[{metric['lower']:.4f}, {metric['upper']:.4f}]" if metric["lower"] is not None else ""
+            return f"{metric['value']:.4f}{bounds}"
+    return "-"
+
+
+def _confusion(candidate: dict[str, Any]) -> str:
+    for matrix in candidate["confusion_matrices"]:
+        if matrix["split"] == "test":
+            counts = [matrix[f"{truth}_{sign}"] for truth, sign in _CELLS]
+            return "{:,} {:,} / {:,} {:,}".format(*counts)
+    return "-"
+
+
+_CELLS = (("true", "negatives"), ("false", "positives"), ("false", "negatives"), ("true", "positives"))
+
+
+def _print_table(console: Console, title: str, rows: list[dict[str, Any]], columns: tuple[str, ...]) -> None:
+    if not rows:
+        return
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, show_header=False)
+    for column in columns:
+        table.add_column(column, overflow="fold", no_wrap=column in ("name", "verdict"))
+    for row in rows:
+        cells = [str(row[column]) for column in columns]
+        table.add_row(
+            *(
+                f"[{_VERDICT_STYLES[cell]}]{cell}[/]" if column == "verdict" else cell.replace("[", r"\[")
+                for column, cell in zip(columns, cells, strict=True)
+            )
+        )
+    console.print()
+    console.print(table)
+
+
+def _stage(stage: dict[str, Any]) -> dict[str, str]:
+    return {
+        "name": stage["name"],
+        "seconds": f"{stage['seconds']:.1f} s",
+        "peak memory": f"peak {stage['peak_memory_bytes'] / 2**20:,.0f} MiB",
+    }
+
+
+def _scores(run: RunSummary) -> list[str]:
+    return [
+        f"{model}  {accuracy:.4f} / {run.test_auc.get(model, float('nan')):.4f}"
+        for model, accuracy in run.test_accuracy.items()
+    ]
+
+
+def _short_verdict(run: RunSummary) -> str:
+    if run.promoted:
+        return f"[green]promoted {run.promoted}[/]"
+    if run.state == "completed":
+        return "dry run" if run.dry_run else "nothing promoted"
+    return run.message.replace("[", r"\[")
+
+
+def _time(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M}"
