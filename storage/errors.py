@@ -9,6 +9,7 @@ RetrainError
 ├── TrainingError           training ended in a state that cannot be scored, such as a NaN loss
 ├── ContentError            a published folder is not what its manifest says: torn, changed or incomplete
 └── StoreError              the metrics store cannot be used as it is
+    ├── MissingStoreError   nothing was written yet; a NotFoundError too
     ├── SchemaVersionError  the database was made by another version of this project
     └── StaleDecisionError  somebody else changed the champion, or used the test set, in the meantime
 
@@ -56,6 +57,10 @@ class ContentError(RetrainError):
 
 class StoreError(RetrainError):
     """The metrics store cannot be used as it is."""
+
+
+class MissingStoreError(StoreError, NotFoundError):
+    """There is no metrics store yet."""
 
 
 class SchemaVersionError(StoreError):

@@ -75,6 +75,8 @@ class TrainingOptions(OptionGroup):
     """Reviews per batch."""
     learning_rate: float = Field(1e-3, gt=0, le=1)
     """Adam's step size at the start."""
+    clip_norm: float = Field(1.0, gt=0)
+    """Largest norm of a step's gradient: it steadies the recurrent model."""
     early_stopping_patience: int = Field(2, ge=0, le=100)
     """Epochs without a better validation loss before training stops."""
     plateau_patience: int = Field(1, ge=0, le=100)

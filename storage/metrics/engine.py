@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import NullPool
 
-from storage.errors import OptionError, StoreError
+from storage.errors import MissingStoreError, OptionError
 
 _BUSY_TIMEOUT_MS = 30_000
 
@@ -41,13 +41,13 @@ def reading_engine(url: str) -> Engine:
     """An engine that cannot write and does not make a missing SQLite file.
 
     Raises:
-        StoreError: The SQLite file is not there.
+        MissingStoreError: The SQLite file is not there.
     """
     engine = _engine(url)
     if engine.dialect.name == "sqlite":
         file = engine.url.database
         if not file or not Path(file).is_file():
-            raise StoreError(f"there is no metrics store at {file or url} yet: `retrain run` makes it.")
+            raise MissingStoreError(f"there is no metrics store at {file or url} yet: `retrain run` makes it.")
         _on_connect(engine, "query_only=ON")
         _on_begin(engine, "BEGIN")
     return engine

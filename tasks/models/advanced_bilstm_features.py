@@ -18,7 +18,7 @@ def build_advanced_bilstm_features(num_words: int, num_features: int) -> keras.M
     """
     seq = keras.Input((None,), dtype="int32", name="seq")
     x = layers.Embedding(num_words, 128, mask_zero=True, name="emb")(seq)
-    x = layers.SpatialDropout1D(0.5)(x)
+    x = layers.SpatialDropout1D(0.3)(x)
     x = layers.Bidirectional(layers.LSTM(64, return_sequences=True))(x)
     x = layers.Bidirectional(layers.LSTM(32))(x)
     x = layers.Dense(64, activation="relu")(x)

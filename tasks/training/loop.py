@@ -53,7 +53,8 @@ def train_model(
     """
     keras.utils.set_random_seed(seed)
     model = build_model(name, num_words=num_words, num_features=train.features.shape[1])
-    model.compile(keras.optimizers.Adam(options.learning_rate), "binary_crossentropy", metrics=["accuracy"])
+    optimizer = keras.optimizers.Adam(options.learning_rate, global_clipnorm=options.clip_norm)
+    model.compile(optimizer, "binary_crossentropy", metrics=["accuracy"])
     inputs = tuple(model.input.keys())
     batches = LengthBatches(
         train.sequences, train.features, train.labels, inputs=inputs, batch_size=options.batch_size, seed=seed

@@ -1,0 +1,155 @@
+"""Real processes: the installed command, a real Prefect server, each in folders of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+BIN = Path(sys.executable).parent
+PREFECT_SETTINGS = {
+    "DO_NOT_TRACK": "1",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
+}
+
+
+@dataclass
+class Shell:
+    """Runs commands in a world of their own, outside of the repository."""
+
+    folder: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def home(self) -> Path:
+        return self.folder / "home"
+
+    def variables(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("RETRAIN_", "PREFECT_"))}
+        own = {
+            "RETRAIN_HOME": str(self.home),
+            "PREFECT_HOME": str(self.folder / "prefect"),
+            "KERAS_HOME": str(self.folder / "keras"),
+            "COLUMNS": "160",
+        }
+        return {**kept, **PREFECT_SETTINGS, **own, **self.environment}
+
+    def retrain(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return self.call(str(BIN / "retrain"), *arguments, **environment)
+
+    def call(self, *command: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command,
+            cwd=cwd or self.folder,
+            env={**self.variables(), **environment},
+            capture_output=True,
+            text=True,
+            timeout=600,
+            check=False,
+        )
+
+    def start(self, *command: str, output: Path, cwd: Path | None = None) -> subprocess.Popen[bytes]:
+        with output.open("wb") as file:
+            return subprocess.Popen(
+                command, cwd=cwd or self.folder, env=self.variables(), stdout=file, stderr=file, start_new_session=True
+            )
+
+    def json(self, *arguments: str) -> Any:
+        done = self.retrain(*arguments, "--json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+
+@dataclass(frozen=True)
+class PrefectServer:
+    """A server of the tests' own."""
+
+    api: str
+
+    def post(self, path: str, body: Mapping[str, Any]) -> Any:
+        request = urllib.request.Request(
+            f"{self.api}{path}", json.dumps(body).encode(), {"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=30) as response:
+            return json.load(response)
+
+
+def wait_for(what: Callable[[], Any], seconds: float, *, every: float = 0.5) -> Any:
+    """The first true answer; fails after so many seconds."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if answer := what():
+            return answer
+        time.sleep(every)
+    raise AssertionError(f"did not happen within {seconds} s")
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End a process that was started here, with the processes that it started."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait(20)
+
+
+@pytest.fixture(scope="session")
+def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
+    """One real server for all system tests: to start it takes longer than most of them."""
+    folder = tmp_path_factory.mktemp("server")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    # The UI's own address comes from this setting; the option --port alone would leave it wrong.
+    shell = Shell(folder, {"PREFECT_SERVER_API_PORT": str(port)})
+    command = (str(BIN / "prefect"), "server", "start", "--host", "127.0.0.1", "--port", str(port))
+    process = shell.start(*command, output=folder / "server.log")
+    server = PrefectServer(f"http://127.0.0.1:{port}/api")
+
+    def is_up() -> bool:
+        assert process.poll() is None, (folder / "server.log").read_text()
+        try:
+            with urllib.request.urlopen(f"{server.api}/health", timeout=5):
+                return True
+        except (urllib.error.URLError, OSError):
+            return False
+
+    try:
+        wait_for(is_up, 180)
+        yield server
+    finally:
+        end(process)
+
+
+@pytest.fixture(scope="module")
+def shell(tmp_path_factory: pytest.TempPathFactory, prefect_server: PrefectServer) -> Shell:
+    """A fresh home for the tests of one module, beside the shared server."""
+    return Shell(tmp_path_factory.mktemp("shell"), {"PREFECT_API_URL": prefect_server.api})
+
+
+@pytest.fixture(scope="session")
+def imdb_file() -> Path:
+    """Real reviews in Keras' layout, where the environment says that there are some."""
+    folder = os.environ.get("RETRAIN_TEST_DATA")
+    if not folder:
+        pytest.skip("RETRAIN_TEST_DATA names no folder with imdb.npz")
+    path = Path(folder) / "imdb.npz"
+    if not path.is_file():
+        pytest.skip(f"there is no {path}")
+    return path

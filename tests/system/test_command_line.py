@@ -1,0 +1,87 @@
+"""Mistakes of a user at the command line: one clear sentence, an exit code, no traceback, nothing half-written."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.system.conftest import BIN, Shell
+
+
+@pytest.fixture
+def lone_shell(tmp_path: Path) -> Shell:
+    return Shell(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("run", "--source", "/no/such/file.npz"), "there is no file /no/such/file.npz"),
+        (("run", "--source", "reviews.docx"), "unknown source 'reviews.docx'"),
+        (("run", "--models", "gpt"), "option 'models.0' cannot be 'gpt'"),
+        (("run", "--epochs", "0"), "option 'epochs' cannot be 0"),
+        (("run", "--epochs", "many"), "'many' is not a valid integer"),
+        (("run", "--set", "training.batchsize=3"), "option 'training.batchsize' cannot be"),
+        (("run", "--set", "nonsense"), "expected GROUP.NAME=VALUE"),
+        (("run", "--no-such-option"), "No such option"),
+        (("history",), "there is no metrics store"),
+        (("show", "latest"), "there is no metrics store"),
+    ],
+)
+def test_a_mistake_gets_one_sentence_and_a_code(lone_shell: Shell, arguments: tuple[str, ...], sentence: str) -> None:
+    done = lone_shell.retrain(*arguments)
+    assert done.returncode == (4 if "no metrics store" in sentence else 2)
+    assert done.stdout == ""
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (lone_shell.home / "metrics.db").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_named(lone_shell: Shell) -> None:
+    (lone_shell.folder / "file").write_text("not a folder")
+    done = lone_shell.retrain("run", RETRAIN_HOME=str(lone_shell.folder / "file" / "home"))
+    assert done.returncode == 2
+    assert "cannot be written to" in done.stderr
+    assert "RETRAIN_HOME" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_database_url_that_makes_no_sense_is_explained(lone_shell: Shell) -> None:
+    done = lone_shell.retrain("history", RETRAIN_DATABASE_URL="nonsense")
+    assert done.returncode == 2
+    assert "Expected a SQLAlchemy URL" in done.stderr
+
+
+def test_help_shows_every_command_with_an_example(lone_shell: Shell) -> None:
+    assert {"run", "history", "show", "champion"} <= set(lone_shell.retrain("--help").stdout.split())
+    for command in ("run", "history", "show", "champion"):
+        done = lone_shell.retrain(command, "--help")
+        assert done.returncode == 0
+        assert f"retrain {command}" in done.stdout.split("Example:")[1]
+
+
+@pytest.mark.parametrize("command", ["--help", "history", "show", "champion"])
+def test_reading_commands_import_neither_keras_nor_prefect(lone_shell: Shell, command: str) -> None:
+    """They must answer at once; those two take seconds to import."""
+    program = (
+        "import sys\n"
+        "from storage.metrics.store import MetricsStore\n"
+        "from storage.settings import Settings\n"
+        "settings = Settings.from_environment(); settings.prepare(); MetricsStore(settings.database_url)\n"
+        f"sys.argv = ['retrain', *{(['show', 'x'] if command == 'show' else [command])!r}]\n"
+        "from flows.cli import main\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "heavy = {'keras', 'tensorflow', 'prefect', 'sklearn', 'pandas', 'scipy'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = lone_shell.call(sys.executable, "-c", program)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_closed_pipe_is_no_error(lone_shell: Shell) -> None:
+    line = f"'{BIN / 'retrain'}' --help | head -n 1"
+    done = subprocess.run(line, shell=True, env=lone_shell.variables(), capture_output=True, text=True, check=False)
+    assert done.stderr == ""

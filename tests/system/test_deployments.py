@@ -1,0 +1,123 @@
+"""`prefect.yaml` on a real local server, with a real worker: what is scheduled, what a manual run does, how it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from tests.system.conftest import BIN, ROOT, PrefectServer, Shell, end, wait_for
+
+QUICK = {
+    "source": "synthetic",
+    "models": ["baseline_avgpool"],
+    "epochs": 1,
+    "synthetic": {"num_train": 300, "num_test": 200},
+}
+
+
+@pytest.fixture(scope="module")
+def deployments(shell: Shell, prefect_server: PrefectServer) -> dict[str, dict[str, Any]]:
+    """The deployments of `prefect.yaml`, by name, made the way that the README says."""
+    prefect = str(BIN / "prefect")
+    pool = shell.call(prefect, "work-pool", "create", "retrain", "--type", "process", cwd=ROOT)
+    assert pool.returncode == 0, pool.stderr
+    done = shell.call(prefect, "--no-prompt", "deploy", "--all", cwd=ROOT)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return {found["name"]: found for found in prefect_server.post("/deployments/filter", {})}
+
+
+@pytest.fixture(scope="module")
+def worker(shell: Shell, deployments: dict[str, dict[str, Any]]) -> Iterator[None]:
+    """A worker, started in another folder than the repository."""
+    command = (str(BIN / "prefect"), "worker", "start", "--pool", "retrain", "--type", "process")
+    process = shell.start(*command, output=shell.folder / "worker.log")
+    yield
+    end(process)
+
+
+def finished(server: PrefectServer, deployment: dict[str, Any], parameters: dict[str, Any]) -> dict[str, Any]:
+    """A manual run of a deployment, when it has ended."""
+    body = {"parameters": parameters, "state": {"type": "SCHEDULED"}}
+    created = server.post(f"/deployments/{deployment['id']}/create_flow_run", body)
+
+    def ended() -> dict[str, Any] | None:
+        (run,) = server.post("/flow_runs/filter", {"flow_runs": {"id": {"any_": [created["id"]]}}})
+        return run if run["state_type"] in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED") else None
+
+    run: dict[str, Any] = wait_for(ended, 180)
+    return run
+
+
+def test_the_weekly_deployment_is_really_scheduled(
+    prefect_server: PrefectServer, deployments: dict[str, dict[str, Any]]
+) -> None:
+    """The plain newest Prefect and SQLAlchemy deploy without complaint, and then never schedule a run."""
+    weekly = deployments["weekly"]
+
+    def scheduled() -> list[dict[str, Any]]:
+        query = {"deployments": {"id": {"any_": [weekly["id"]]}}, "sort": "EXPECTED_START_TIME_ASC"}
+        found: list[dict[str, Any]] = prefect_server.post("/flow_runs/filter", query)
+        return found
+
+    runs = wait_for(scheduled, 120)
+    due = datetime.fromisoformat(runs[0]["expected_start_time"]).astimezone(UTC)
+    assert (due.strftime("%A"), due.hour, due.minute) == ("Monday", 3, 0)
+    assert due > datetime.now(UTC)
+    assert "auto-scheduled" in runs[0]["tags"]
+
+
+def test_deployments_allow_one_run_at_a_time_and_check_their_parameters(
+    deployments: dict[str, dict[str, Any]],
+) -> None:
+    assert set(deployments) == {"weekly", "manual"}
+    for deployment in deployments.values():
+        assert deployment["enforce_parameter_schema"] is True
+        assert deployment["global_concurrency_limit"]["limit"] == 1
+        assert deployment["description"]
+    assert deployments["manual"]["schedules"] == []
+
+
+def test_the_form_shows_bounds_choices_and_descriptions(deployments: dict[str, dict[str, Any]]) -> None:
+    schema = deployments["manual"]["parameter_openapi_schema"]
+    epochs = schema["properties"]["epochs"]
+    assert (epochs["minimum"], epochs["maximum"], epochs["default"]) == (1, 1000, 12)
+    assert "early stopping" in epochs["description"]
+    assert schema["properties"]["models"]["items"]["enum"] == ["baseline_avgpool", "advanced_bilstm_features"]
+    for group in ("GateOptions", "TrainingOptions", "DataOptions"):
+        definition = schema["definitions"][group]
+        assert definition["additionalProperties"] is False
+        assert all(option["description"] for option in definition["properties"].values())
+
+
+def test_a_manual_run_ends_well_when_nothing_is_promoted(
+    shell: Shell, prefect_server: PrefectServer, deployments: dict[str, dict[str, Any]], worker: None
+) -> None:
+    run = finished(prefect_server, deployments["manual"], QUICK)
+    log = (shell.folder / "worker.log").read_text()
+    assert run["state_name"] == "Completed", log
+    assert "nothing promoted on synthetic" in run["state"]["message"]
+    recorded = shell.json("show", "latest")
+    assert recorded["trigger"] == "deployment"
+    assert run["state"]["message"].startswith(recorded["id"])
+
+    tasks = prefect_server.post("/task_runs/filter", {"flow_runs": {"id": {"any_": [run["id"]]}}})
+    assert {"ingest synthetic", "train baseline_avgpool", "promote"} <= {task["name"] for task in tasks}
+    lines = prefect_server.post("/logs/filter", {"logs": {"flow_run_id": {"any_": [run["id"]]}}})
+    said = [line["message"] for line in lines]
+    assert any(line.startswith("SOURCE: embedded synthetic corpus") for line in said)
+    assert any("epoch 1 of at most 1" in line for line in said)
+    (artifact,) = prefect_server.post("/artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [run["id"]]}}})
+    assert artifact["key"] == "verdict-synthetic"
+    assert "| above chance | fail |" in artifact["data"]
+
+
+def test_a_run_that_cannot_read_its_source_fails_and_says_why(
+    shell: Shell, prefect_server: PrefectServer, deployments: dict[str, dict[str, Any]], worker: None
+) -> None:
+    run = finished(prefect_server, deployments["manual"], {**QUICK, "source": "/no/such.npz"})
+    assert run["state_name"] == "Failed"
+    assert "there is no file /no/such.npz" in run["state"]["message"]
+    assert shell.json("show", "latest")["state"] == "failed"

@@ -1,0 +1,207 @@
+"""The main job, run as a user runs it: the installed command, real training, a real store."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.system.conftest import BIN, Shell, end, wait_for
+
+# Small, but enough for the averaging model to learn: seconds instead of minutes.
+QUICK = (
+    *("run", "--source", "synthetic", "--models", "baseline_avgpool", "--epochs", "8"),
+    *("--set", "synthetic.num_train=3000", "--set", "synthetic.num_test=1500"),
+    *("--set", "training.batch_size=32", "--set", "training.learning_rate=0.003"),
+)
+TINY = (
+    *("run", "--source", "synthetic", "--epochs", "1"),
+    *("--set", "synthetic.num_train=300", "--set", "synthetic.num_test=200"),
+)
+
+
+@pytest.fixture(scope="module")
+def first_run(shell: Shell) -> dict[str, Any]:
+    """A run on an empty home, whose model is good enough to be promoted."""
+    done = shell.retrain(*QUICK)
+    assert done.returncode == 0, done.stderr
+    assert "SOURCE: embedded synthetic corpus" in done.stderr
+    assert "promoted baseline_avgpool on synthetic" in done.stdout
+    run: dict[str, Any] = shell.json("show", "latest")
+    return run
+
+
+def test_a_run_is_recorded_from_its_source_to_its_decision(first_run: dict[str, Any]) -> None:
+    assert first_run["state"] == "completed"
+    assert first_run["trigger"] == "command line"
+    assert first_run["snapshot"]["num_train"] == 2700
+    assert first_run["snapshot"]["num_validation"] == 300
+    assert {check["name"]: check["verdict"] for check in first_run["checks"]} == {
+        "label balance": "pass",
+        "train/test alignment": "pass",
+        "consistent scaler": "pass",
+    }
+    (candidate,) = first_run["candidates"]
+    assert candidate["decision"]["verdict"] == "promoted"
+    assert all(gate["verdict"] in ("pass", "not applicable") for gate in candidate["gates"])
+    assert {stage["name"] for stage in first_run["stages"]} == {
+        *("ingest", "featurize", "validate", "train baseline_avgpool", "evaluate baseline_avgpool", "promote"),
+    }
+    assert first_run["device"].startswith(("cpu", "gpu"))
+    assert first_run["versions"]["keras"]
+
+
+def test_the_champion_is_shown(shell: Shell, first_run: dict[str, Any]) -> None:
+    (champion,) = shell.json("champion")
+    assert champion["line"] == "synthetic"
+    assert champion["candidate_id"] == f"{first_run['id']}/baseline_avgpool"
+    assert first_run["id"] in shell.retrain("champion").stdout
+
+
+def test_a_second_run_compares_with_the_champion_on_the_same_rows(shell: Shell, first_run: dict[str, Any]) -> None:
+    done = shell.retrain(*QUICK, "--json")
+    assert done.returncode == 0, done.stderr
+    run = json.loads(done.stdout)
+    (candidate,) = run["candidates"]
+    # The same seed on the same machine gives the same model: nothing to choose between the two.
+    assert candidate["comparison"]["champion_id"] == f"{first_run['id']}/baseline_avgpool"
+    assert candidate["comparison"]["only_challenger"] == candidate["comparison"]["only_champion"] == 0
+    assert candidate["comparison"]["alpha"] == pytest.approx(0.025)
+    assert candidate["decision"]["verdict"] == "rejected"
+    assert "not shown to be better than the champion" in candidate["decision"]["reason"]
+    # The same content makes no second snapshot.
+    assert run["snapshot_id"] == first_run["snapshot_id"]
+    assert len(list((shell.home / "snapshots").iterdir())) == 1
+    (champion,) = shell.json("champion")
+    assert champion["position"] == 1
+
+
+def test_a_dry_run_records_its_decision_and_nothing_else(shell: Shell, first_run: dict[str, Any]) -> None:
+    done = shell.retrain(*QUICK, "--seed", "8", "--dry-run")
+    assert done.returncode == 0, done.stderr
+    run = shell.json("show", "latest")
+    (candidate,) = run["candidates"]
+    assert run["dry_run"] is True
+    assert candidate["decision"]["verdict"] in ("would promote", "would reject")
+    assert candidate["comparison"] is None
+    (champion,) = shell.json("champion")
+    assert champion["position"] == 1
+
+
+def test_the_store_can_be_read_with_sqlite_alone(shell: Shell, first_run: dict[str, Any]) -> None:
+    with sqlite3.connect(f"file:{shell.home / 'metrics.db'}?mode=ro", uri=True) as connection:
+        rows = connection.execute(
+            "SELECT c.model, m.value, d.verdict FROM runs r JOIN candidates c ON c.run_id = r.id "
+            "JOIN metrics m ON m.candidate_id = c.id JOIN decisions d ON d.candidate_id = c.id "
+            "WHERE r.id = ? AND m.split = 'test' AND m.name = 'accuracy' AND m.scope = 'overall'",
+            (first_run["id"],),
+        ).fetchall()
+    connection.close()
+    expected = next(
+        metric["value"]
+        for metric in first_run["candidates"][0]["metrics"]
+        if (metric["split"], metric["name"]) == ("test", "accuracy")
+    )
+    assert rows == [("baseline_avgpool", expected, "promoted")]
+
+
+def test_history_lists_the_runs_newest_first(shell: Shell, first_run: dict[str, Any]) -> None:
+    runs = shell.json("history")
+    assert [run["started_at"] for run in runs] == sorted((run["started_at"] for run in runs), reverse=True)
+    assert runs[-1]["id"] == first_run["id"]
+    assert runs[-1]["promoted"] == "baseline_avgpool"
+    table = shell.retrain("history", "--limit", "1").stdout
+    assert table.splitlines()[0].split()[0] == "run"
+    assert runs[0]["id"] in table
+    assert first_run["id"] not in table
+
+
+def test_both_models_train_without_a_server_of_ones_own(tmp_path: Path) -> None:
+    shell = Shell(tmp_path)
+    done = shell.retrain(*TINY)
+    assert done.returncode == 0, done.stderr
+    assert "nothing promoted on synthetic" in done.stdout
+    run = shell.json("show", "latest")
+    parameters = {candidate["model"]: candidate["num_parameters"] for candidate in run["candidates"]}
+    assert parameters == {"baseline_avgpool": 6_408_321, "advanced_bilstm_features": 6_550_817}
+    assert "epoch 1 of at most 1" in done.stderr
+    assert "Traceback" not in done.stderr
+    missing = shell.retrain("champion")
+    assert (missing.returncode, missing.stdout) == (4, "")
+    assert "there is no champion of any line yet" in missing.stderr
+
+
+def test_a_killed_run_is_found_by_the_next_one(shell: Shell, first_run: dict[str, Any]) -> None:
+    log = shell.folder / "killed.log"
+    process = shell.start(str(BIN / "retrain"), *QUICK, "--seed", "9", output=log)
+    try:
+        wait_for(lambda: "epoch 2 of" in log.read_text(), 180)
+        process.send_signal(signal.SIGKILL)
+        process.wait(20)
+    finally:
+        end(process)
+    killed = shell.json("history", "--limit", "1")[0]
+    assert killed["state"] == "running"
+    done = shell.retrain(*TINY, "--models", "baseline_avgpool")
+    assert done.returncode == 0, done.stderr
+    assert f"run {killed['id']} had died" in done.stderr
+    assert shell.json("show", killed["id"])["state"] == "crashed"
+
+
+def test_data_with_one_class_is_rejected_before_training(shell: Shell) -> None:
+    path = shell.folder / "one_class.npz"
+    rows = np.empty(40, dtype=object)
+    rows[:] = [[1, 2, 3 + index] for index in range(40)]
+    alternating = np.arange(40) % 2
+    np.savez(path, x_train=rows, y_train=alternating, x_test=rows, y_test=np.ones(40, dtype=int))
+    done = shell.retrain("run", "--source", str(path), "--json")
+    assert done.returncode == 3
+    assert "test has only one class" in done.stderr
+    assert "Traceback" not in done.stderr
+    run = json.loads(done.stdout)
+    assert run["state"] == "rejected data"
+    assert run["candidates"] == []
+    assert next(check for check in run["checks"] if check["name"] == "label balance")["verdict"] == "fail"
+
+
+def test_a_truncated_file_gives_one_sentence(shell: Shell) -> None:
+    whole = shell.folder / "whole.npz"
+    rows = np.empty(2, dtype=object)
+    rows[:] = [[1, 2, 3], [4, 5]]
+    np.savez(whole, x_train=rows, y_train=np.array([0, 1]), x_test=rows, y_test=np.array([0, 1]))
+    path = shell.folder / "truncated.npz"
+    path.write_bytes(whole.read_bytes()[:-100])
+    done = shell.retrain("run", "--source", str(path))
+    assert done.returncode == 2
+    assert done.stdout == ""
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith(f"retrain: {path} is not a complete .npz file")
+    assert "Traceback" not in done.stderr
+    assert not [folder for folder in (shell.home / "snapshots").iterdir() if folder.name.startswith(".")]
+    assert shell.json("history", "--limit", "1")[0]["state"] == "failed"
+
+
+def test_real_reviews_are_trained_on_a_line_of_their_own(shell: Shell, imdb_file: Path) -> None:
+    done = shell.retrain(
+        *("run", "--source", "auto", "--sample-size", "4000", "--models", "baseline_avgpool", "--epochs", "6"),
+        *("--set", "training.batch_size=64", "--json"),
+        RETRAIN_IMDB_FILE=str(imdb_file),
+    )
+    assert done.returncode == 0, done.stderr
+    run = json.loads(done.stdout)
+    assert run["line"] == "imdb-sample-4000"
+    assert "RETRAIN_IMDB_FILE names it" in run["source_reason"]
+    assert len(run["snapshot"]["source_sha256"]) == 64
+    (candidate,) = run["candidates"]
+    scores = {
+        metric["name"]: metric["value"]
+        for metric in candidate["metrics"]
+        if (metric["split"], metric["scope"]) == ("test", "overall")
+    }
+    assert scores["accuracy"] > 0.75
+    assert scores["auc"] > 0.85
