@@ -9,13 +9,14 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from prefect import flow, runtime
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 from pydantic import Field
 
+from storage.bundles import sweep_unrecorded
 from storage.content import sweep
 from storage.errors import DataRejectedError, RetrainError
 from storage.metrics.store import MetricsStore
@@ -30,7 +31,7 @@ from storage.options import (
     SyntheticOptions,
     TrainingOptions,
 )
-from storage.records import CheckResult, Decision, RunStart, RunState, Trigger
+from storage.records import Candidate, CheckResult, Decision, RunStart, RunState, Trigger
 from storage.settings import Settings
 from storage.versions import git_commit, library_versions
 from tasks.evaluate import evaluate
@@ -115,8 +116,8 @@ def run_as_flow(options: RunOptions) -> Outcome:
         RetrainError: What stopped the run; its `run_id` says which run that was.
     """
     values = {name: getattr(options, name) for name in RunOptions.model_fields}
-    outcome: Outcome = retrain(**values | {"models": list(options.models)}, return_state=True).result()
-    return outcome
+    state = retrain(**values | {"models": list(options.models)}, return_state=True)
+    return cast(Outcome, state.result())
 
 
 def run(options: RunOptions, started_by: Trigger) -> Outcome:
@@ -126,7 +127,7 @@ def run(options: RunOptions, started_by: Trigger) -> Outcome:
     store = MetricsStore(settings.database_url)
     clean_up(settings, store)
     start = RunStart(
-        line="?",
+        line="-",
         trigger=started_by,
         options=options.model_dump(mode="json"),
         seed=options.seed,
@@ -170,7 +171,7 @@ def pipeline(run_id: str, options: RunOptions) -> str:
     trained = [train(run_id, model, matrices_id, options) for model in options.models]
     candidates = [evaluate(run_id, one, snapshot, matrices_id, options) for one in trained]
     decisions = promote(run_id, candidates, snapshot, options)
-    headline = verdict(decisions, snapshot.line, options.dry_run)
+    headline = verdict(candidates, decisions, snapshot.line, options.dry_run)
     report(run_id, snapshot, checks, candidates, decisions, headline)
     return headline
 
@@ -187,25 +188,29 @@ def refuse_rejected(checks: list[CheckResult]) -> None:
         raise DataRejectedError(f"the data was rejected before training. {listed}")
 
 
-def verdict(decisions: list[Decision], line: str, dry_run: bool) -> str:
+def verdict(candidates: list[Candidate], decisions: list[Decision], line: str, dry_run: bool) -> str:
     """The decisions of a run in one sentence."""
-    promoted = [decision for decision in decisions if decision.promote]
-    if not promoted:
-        return f"nothing promoted on {line}: " + "; ".join(
-            f"{decision.candidate_id.split('/')[-1]}: {decision.reason}" for decision in decisions
-        )
-    name = promoted[0].candidate_id.split("/")[-1]
-    would = "a dry run: would promote" if dry_run else "promoted"
-    return f"{would} {name} on {line}: {promoted[0].reason}"
+    by_id = {candidate.id: candidate for candidate in candidates}
+    for decision in decisions:
+        if decision.promote:
+            winner = by_id[decision.candidate_id]
+            would = "a dry run: would promote" if dry_run else "promoted"
+            scores = f"test accuracy {winner.test.confusion.accuracy:.4f}, AUC {winner.test.auc:.4f}"
+            return f"{would} {winner.model} on {line} ({scores}): {decision.reason}"
+    reasons = (f"{by_id[decision.candidate_id].model}: {decision.reason}" for decision in decisions)
+    return f"nothing promoted on {line}: {'; '.join(reasons)}"
 
 
 def clean_up(settings: Settings, store: MetricsStore) -> None:
     """Mark runs that died as crashed, and remove what they left half-written."""
-    for run_id in store.reap_dead_runs():
+    dead = store.reap_dead_runs()
+    for run_id in dead:
         logger.warning("run %s had died without an end: marked as crashed", run_id)
-    for root in (settings.snapshots, settings.matrices, settings.bundles):
-        for folder in sweep(root):
-            logger.warning("removed %s, which a process that is gone had left unfinished", folder)
+    orphans = [folder for root in (settings.snapshots, settings.matrices, settings.bundles) for folder in sweep(root)]
+    if dead:
+        orphans += sweep_unrecorded(settings.bundles, dead, store.recorded_bundles())
+    for folder in orphans:
+        logger.warning("removed %s, which a process that is gone had left unfinished", folder)
 
 
 def trigger() -> Trigger:

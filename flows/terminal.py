@@ -14,6 +14,8 @@ from rich.table import Table
 from storage.records import Champion, RunSummary
 
 _STATE_STYLES = {"completed": "green", "running": "cyan", "rejected data": "yellow"}
+_METRIC_NAMES = {"auc": "AUC", "log_loss": "log loss", "brier": "Brier score", "f1": "F1"}
+_TRIGGERS = {"command line": "from the command line", "schedule": "on schedule", "deployment": "from a deployment"}
 _VERDICT_STYLES = {"pass": "green", "fail": "red", "warn": "yellow", "not applicable": "dim"}
 
 
@@ -95,7 +97,7 @@ def duration(seconds: float | None) -> str:
 
 def _facts(run: dict[str, Any]) -> list[tuple[str, str]]:
     snapshot = run["snapshot"]
-    facts = [("line", run["line"]), ("started", f"{_time(run['started_at'])} UTC, by {run['trigger']}")]
+    facts = [("line", run["line"]), ("started", f"{_time(run['started_at'])} UTC, {_TRIGGERS[run['trigger']]}")]
     if snapshot:
         rows = " / ".join(f"{snapshot[f'num_{split}']:,}" for split in ("train", "validation", "test"))
         facts += [
@@ -116,7 +118,7 @@ def _print_models(console: Console, candidates: list[dict[str, Any]]) -> None:
     rows = [("test", name, "overall") for name in ("accuracy", "auc", "log_loss", "brier")]
     rows += [("test", name, scope) for scope in ("class 0", "class 1") for name in ("precision", "recall", "f1")]
     for split, name, scope in [*rows, ("validation", "accuracy", "overall")]:
-        label = f"{split} {name}" + ("" if scope == "overall" else f", {scope}")
+        label = f"{split} {_METRIC_NAMES.get(name, name)}" + ("" if scope == "overall" else f", {scope}")
         table.add_row(label, *(_metric(candidate, split, name, scope) for candidate in candidates))
     table.add_row("confusion [TN FP / FN TP]", *(_confusion(candidate) for candidate in candidates))
     table.add_row(
@@ -174,17 +176,18 @@ def _stage(stage: dict[str, Any]) -> dict[str, str]:
 
 
 def _scores(run: RunSummary) -> list[str]:
+    width = max(map(len, run.test_accuracy), default=0)
     return [
-        f"{model}  {accuracy:.4f} / {run.test_auc.get(model, float('nan')):.4f}"
+        f"{model:<{width}}  {accuracy:.4f} / {run.test_auc.get(model, float('nan')):.4f}"
         for model, accuracy in run.test_accuracy.items()
     ]
 
 
 def _short_verdict(run: RunSummary) -> str:
     if run.promoted:
-        return f"[green]promoted {run.promoted}[/]"
+        return f"dry run: would promote {run.promoted}" if run.dry_run else f"[green]promoted {run.promoted}[/]"
     if run.state == "completed":
-        return "dry run" if run.dry_run else "nothing promoted"
+        return "dry run: would promote nothing" if run.dry_run else "nothing promoted"
     return run.message.replace("[", r"\[")
 
 

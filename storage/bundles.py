@@ -12,7 +12,8 @@ Bundles know nothing of features and metrics: scoring is done with them elsewher
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import shutil
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from storage.content import canonical_json, publish, read_manifest
+from storage.content import MANIFEST, canonical_json, publish, read_manifest
 from storage.errors import ContentError
 
 if TYPE_CHECKING:
@@ -84,6 +85,24 @@ def publish_bundle(
     )
     pq.write_table(table, folder / _PREDICTIONS_FILE, compression="zstd")
     return publish(folder, manifest).name
+
+
+def sweep_unrecorded(root: Path, dead_runs: Collection[str], recorded: Collection[str]) -> list[Path]:
+    """Remove the bundles that dead runs had published but not yet recorded, and say which.
+
+    Args:
+        root: Folder of the bundles.
+        dead_runs: Ids of runs that will not come back. Bundles of any other run are left alone, whoever made them.
+        recorded: Digests that the store knows.
+    """
+    orphans = [
+        path.parent
+        for path in root.glob(f"*/{MANIFEST}")
+        if path.parent.name not in recorded and json.loads(path.read_text(encoding="utf-8")).get("run_id") in dead_runs
+    ]
+    for folder in orphans:
+        shutil.rmtree(folder, ignore_errors=True)
+    return orphans
 
 
 def load_bundle(root: Path, digest: str) -> Bundle:

@@ -42,9 +42,10 @@ def sha256_of_json(value: Any) -> str:
 
 
 def make_staging(root: Path) -> Path:
-    """A new folder below `root` to write into before publication; it bears this process's id."""
+    """A new folder below `root` to write into before publication; its name tells which process owns it."""
     root.mkdir(parents=True, exist_ok=True)
-    return Path(tempfile.mkdtemp(prefix=f"{_STAGING}{os.getpid()}-", dir=root))
+    started = int(psutil.Process().create_time())
+    return Path(tempfile.mkdtemp(prefix=f"{_STAGING}{os.getpid()}-{started}-", dir=root))
 
 
 @contextmanager
@@ -113,14 +114,19 @@ def read_manifest(folder: Path, digest: str | None = None) -> dict[str, Any]:
 
 def sweep(root: Path) -> list[Path]:
     """Remove the staging folders below `root` whose process is gone, and say which."""
-    orphans = [path for path in root.glob(f"{_STAGING}*") if not psutil.pid_exists(_owner(path))]
+    orphans = [path for path in root.glob(f"{_STAGING}*") if not _owner_lives(path)]
     for path in orphans:
         shutil.rmtree(path, ignore_errors=True)
     return orphans
 
 
-def _owner(path: Path) -> int:
-    return int(path.name.removeprefix(_STAGING).split("-")[0])
+def _owner_lives(path: Path) -> bool:
+    process_id, started, _ = path.name.removeprefix(_STAGING).split("-", 2)
+    try:
+        # A process id is used again after a while, in a container soon: the start time tells the two apart.
+        return abs(psutil.Process(int(process_id)).create_time() - int(started)) <= 2
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _files(folder: Path) -> list[Path]:

@@ -274,7 +274,14 @@ class Stage:
 
 @dataclass(frozen=True)
 class RunSummary:
-    """One line of the history: a run and, in words, what came of it."""
+    """One line of the history: a run and what came of it.
+
+    Attributes:
+        seconds: Wall time; None while it is running, or if it died.
+        test_accuracy: By model.
+        test_auc: By model.
+        promoted: The model that was promoted or, in a dry run, would have been.
+    """
 
     id: str
     line: str

@@ -60,7 +60,7 @@ class MetricsReader:
             promoted = session.execute(
                 select(CandidateRow.run_id, CandidateRow.model)
                 .join(DecisionRow, DecisionRow.candidate_id == CandidateRow.id)
-                .where(CandidateRow.run_id.in_(ids), DecisionRow.verdict == "promoted")
+                .where(CandidateRow.run_id.in_(ids), DecisionRow.verdict.in_(("promoted", "would promote")))
             )
             winners = {row.run_id: row.model for row in promoted}
         return [
@@ -98,8 +98,8 @@ class MetricsReader:
             return {
                 **_plain(run),
                 "snapshot": _plain(snapshot) if snapshot else None,
-                "stages": _list(session, select(StageRow).where(StageRow.run_id == run.id)),
-                "checks": _list(session, select(CheckRow).where(CheckRow.run_id == run.id)),
+                "stages": _list(session, select(StageRow).where(StageRow.run_id == run.id).order_by(StageRow.position)),
+                "checks": _list(session, select(CheckRow).where(CheckRow.run_id == run.id).order_by(CheckRow.position)),
                 "candidates": [self._candidate(session, candidate) for candidate in candidates],
             }
 

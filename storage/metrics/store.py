@@ -105,6 +105,11 @@ class MetricsStore:
                 run.message = f"the process {run.process_id} died before the run ended"
             return [run.id for run in dead]
 
+    def recorded_bundles(self) -> set[str]:
+        """Digests of all bundles that some candidate has."""
+        with self._write() as session:
+            return set(session.scalars(select(CandidateRow.bundle)))
+
     def record_snapshot(self, run_id: str, snapshot: SnapshotRecord) -> None:
         """Note the snapshot, once, and that this run uses it; the run's line becomes the snapshot's."""
         with self._write() as session:
@@ -131,7 +136,8 @@ class MetricsStore:
     def record_stage(self, run_id: str, stage: Stage) -> None:
         """Note what a finished step cost."""
         with self._write() as session:
-            session.add(StageRow(run_id=run_id, **dataclasses.asdict(stage)))
+            position = select(func.count()).select_from(StageRow).where(StageRow.run_id == run_id).scalar_subquery()
+            session.add(StageRow(run_id=run_id, position=position, **dataclasses.asdict(stage)))
 
     def record_checks(self, run_id: str, results: Sequence[CheckResult]) -> None:
         """Note what the checks measured."""
@@ -140,13 +146,14 @@ class MetricsStore:
                 CheckRow(
                     run_id=run_id,
                     name=result.name,
+                    position=position,
                     verdict=result.verdict,
                     measured=dict(result.measured),
                     bound=result.bound,
                     evidence=result.evidence,
                     offending_rows=list(result.rows),
                 )
-                for result in results
+                for position, result in enumerate(results)
             )
 
     def record_candidate(self, candidate: Candidate) -> None:

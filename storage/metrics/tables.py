@@ -110,6 +110,7 @@ class StageRow(Base):
     __table_args__ = (CheckConstraint("seconds >= 0", name="seconds_positive"), _STRICT)
     run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"), primary_key=True)
     name: Mapped[str] = mapped_column(primary_key=True)
+    position: Mapped[int]
     seconds: Mapped[float]
     peak_memory_bytes: Mapped[int]
 
@@ -121,6 +122,7 @@ class CheckRow(Base):
     __table_args__ = (one_of("verdict", get_args(CheckVerdict)), _STRICT)
     run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"), primary_key=True)
     name: Mapped[str] = mapped_column(primary_key=True)
+    position: Mapped[int]
     verdict: Mapped[str]
     measured: Mapped[dict[str, Any]]
     bound: Mapped[str]

@@ -35,9 +35,7 @@ def prepare_keras() -> None:
     # It warns of retracing, which several models of one process and batches of several widths make inevitable.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     with _native_stderr_held_back():
-        import keras
-
-        keras.distribution.list_devices()
+        _accelerators()
 
 
 def device_name() -> str:
@@ -45,14 +43,21 @@ def device_name() -> str:
     import keras
 
     backend = keras.config.backend()
-    if backend == "torch":
+    if accelerators := _accelerators():
+        return f"{accelerators[0]} ({backend})"
+    return f"cpu: {_processor()}, {os.cpu_count()} cores ({backend})"
+
+
+def _accelerators() -> list[str]:
+    """GPUs and TPUs as the backend names them. Asking makes it load its native libraries."""
+    import keras
+
+    if keras.config.backend() == "torch":
         import torch
 
-        if torch.cuda.is_available():
-            return f"gpu: {torch.cuda.get_device_name(0)} (torch)"
-    elif gpus := keras.distribution.list_devices("gpu"):
-        return f"{gpus[0]} ({backend})"
-    return f"cpu: {_processor()}, {os.cpu_count()} cores ({backend})"
+        return [f"gpu:{index} {torch.cuda.get_device_name(index)}" for index in range(torch.cuda.device_count())]
+    # Without a type, Keras lists accelerators if there are any, and processors otherwise.
+    return [device for device in keras.distribution.list_devices() if not device.startswith("cpu")]
 
 
 def _processor() -> str:

@@ -49,13 +49,15 @@ class Shell:
         return {**kept, **PREFECT_SETTINGS, **own, **self.environment}
 
     def retrain(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        return self.call(str(BIN / "retrain"), *arguments, **environment)
+        return self.call(str(BIN / "retrain"), *arguments, environment=environment)
 
-    def call(self, *command: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+    def call(
+        self, *command: str, cwd: Path | None = None, environment: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             command,
             cwd=cwd or self.folder,
-            env={**self.variables(), **environment},
+            env={**self.variables(), **(environment or {})},
             capture_output=True,
             text=True,
             timeout=600,

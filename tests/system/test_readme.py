@@ -1,0 +1,100 @@
+"""The README is run: its commands, its queries, its tables."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import sqlite3
+import subprocess
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from flows.cli import cli
+from storage.metrics.tables import Base
+from storage.options import RunOptions
+from tests.system.conftest import ROOT, Shell
+from tests.system.test_retrain import QUICK
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+
+
+def commands(program: str) -> list[str]:
+    lines = [line for block in blocks("console") for line in block.splitlines()]
+    return [line.removeprefix("$ ") for line in lines if line.startswith(f"$ {program} ")]
+
+
+@pytest.fixture(scope="module")
+def filled(shell: Shell) -> Shell:
+    done = shell.retrain(*QUICK)
+    assert done.returncode == 0, done.stderr
+    return shell
+
+
+def test_the_readme_shows_commands_queries_and_output() -> None:
+    assert commands("make")
+    assert commands("retrain")
+    assert blocks("sql")
+
+
+@pytest.mark.parametrize("command", commands("make"))
+def test_make_knows_the_targets(command: str) -> None:
+    done = subprocess.run([*shlex.split(command), "--dry-run"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("command", [line for line in commands("retrain") if not line.startswith("retrain run")])
+def test_the_reading_commands_work(filled: Shell, command: str) -> None:
+    done = filled.retrain(*shlex.split(command)[1:])
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
+
+
+@pytest.mark.parametrize("command", [line for line in commands("retrain") if line.startswith("retrain run")])
+def test_the_options_of_a_run_are_understood(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Real runs are in test_retrain.py; here, that what the README says is parsed into valid options."""
+    seen: list[RunOptions] = []
+
+    def callback(groups: dict[str, Any], as_json: bool, **flat: Any) -> None:
+        seen.append(RunOptions.parse(**{name: value for name, value in flat.items() if value is not None}, **groups))
+
+    assert isinstance(cli, click.Group)
+    monkeypatch.setattr(cli.commands["run"], "callback", callback)
+    result = CliRunner().invoke(cli, shlex.split(command)[1:])
+    assert result.exit_code == 0, result.output
+    assert len(seen) == 1
+
+
+@pytest.mark.parametrize("query", blocks("sql"))
+def test_the_queries_run(filled: Shell, query: str) -> None:
+    with sqlite3.connect(f"file:{filled.home / 'metrics.db'}?mode=ro", uri=True) as connection:
+        columns = [column[0] for column in connection.execute(query).description]
+    connection.close()
+    assert columns
+
+
+def test_every_table_is_described() -> None:
+    for table in Base.metadata.tables:
+        assert table == "schema_version" or f"`{table}`" in README, table
+
+
+def test_every_gate_and_check_is_described(filled: Shell) -> None:
+    run = json.loads(filled.retrain("show", "latest", "--json").stdout)
+    names = [check["name"] for check in run["checks"]]
+    names += [gate["name"] for candidate in run["candidates"] for gate in candidate["gates"]]
+    for name in names:
+        assert name.removesuffix(" of class 0").removesuffix(" of class 1") in README, name
+
+
+def test_the_exit_codes_are_those_of_the_code() -> None:
+    from flows import cli as module
+
+    for code in (module.EXIT_FAULT, module.EXIT_USER, module.EXIT_DATA_REJECTED, module.EXIT_NOT_FOUND):
+        assert re.search(rf"\b{code} [a-z]", README.split("Exit codes:")[1])
