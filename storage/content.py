@@ -124,7 +124,7 @@ def _owner_lives(path: Path) -> bool:
     process_id, started, _ = path.name.removeprefix(_STAGING).split("-", 2)
     try:
         # A process id is used again after a while, in a container soon: the start time tells the two apart.
-        return abs(psutil.Process(int(process_id)).create_time() - int(started)) <= 2
+        return bool(abs(psutil.Process(int(process_id)).create_time() - int(started)) <= 2)
     except psutil.NoSuchProcess:
         return False
 

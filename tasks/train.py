@@ -49,8 +49,7 @@ def train(run_id: str, model: ModelName, matrices_id: str, options: RunOptions) 
             progress=progress_for(Console(stderr=True)),
         )
         folder = make_staging(settings.bundles)
-        # Nobody trains on from here: the optimizer's moments would make the file three times as large.
-        trained.model.save(folder / MODEL_FILE, include_optimizer=False)
+        trained.model.save(folder / MODEL_FILE)
     logger.info(
         "%s: %d epochs in %s, kept the weights of epoch %d",
         *(model, len(trained.epochs), duration_words(trained.seconds), trained.best_epoch),

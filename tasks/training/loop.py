@@ -20,7 +20,7 @@ from tasks.training.progress import TrainingProgress
 
 @dataclass(frozen=True, eq=False)
 class TrainedModel:
-    """A model with its best weights, and how it came to them.
+    """A model with its best weights, not compiled, and how it came to them.
 
     Attributes:
         best_epoch: The epoch whose weights it has, from 1.
@@ -83,7 +83,10 @@ def train_model(
     )
     _refuse_nan(name, recorder.epochs)
     best = min(recorder.epochs, key=lambda epoch: epoch.validation_loss)
-    return TrainedModel(model, tuple(recorder.epochs), best.number, time.monotonic() - started)
+    # Nobody trains on from here: with the optimizer's moments the saved model would be three times as large.
+    bare = keras.models.clone_model(model)
+    bare.set_weights(model.get_weights())
+    return TrainedModel(bare, tuple(recorder.epochs), best.number, time.monotonic() - started)
 
 
 def _refuse_nan(name: str, epochs: list[Epoch]) -> None:
