@@ -84,7 +84,7 @@ def train_model(
     _refuse_nan(name, recorder.epochs)
     best = min(recorder.epochs, key=lambda epoch: epoch.validation_loss)
     # Nobody trains on from here: with the optimizer's moments the saved model would be three times as large.
-    bare = keras.models.clone_model(model)
+    bare = keras.Model.from_config(model.get_config())
     bare.set_weights(model.get_weights())
     return TrainedModel(bare, tuple(recorder.epochs), best.number, time.monotonic() - started)
 
