@@ -28,6 +28,8 @@ _PREFECT_ENVIRONMENT = {
     "PREFECT_LOGGING_EXTRA_LOGGERS": "",
 }
 
+logger = logging.getLogger(__name__)
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 
 
@@ -118,6 +120,7 @@ def run(groups: dict[str, Any], as_json: bool, **flat: Any) -> None:
     _log_to_terminal()
     for name, value in _PREFECT_ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    logger.info("starting Prefect; without PREFECT_API_URL, with a temporary server, which takes some seconds")
     from flows.retrain import run_as_flow
 
     try:

@@ -1,8 +1,10 @@
 """Batches of reviews of similar length, each padded on the right only to its own longest.
 
-The tokens that a model is fed are the same as in full padding, since every layer masks or ignores index 0; the work is
-about half. Batch normalisation sees batches of one length: on IMDB, replacing its moving statistics by those of all
-training rows moved test accuracy by less than 0.002, so it is left alone.
+The tokens that a model is fed are the same as in full padding, since every layer masks or ignores index 0. On IMDB's
+training rows, batches of 256 have 230 columns a review on average, instead of 467.
+
+Batch normalisation sees batches of one length. Replacing its moving statistics by those of all training rows moved the
+advanced model's test accuracy on IMDB by 0.001 after two epochs and by 0.0014 after three, so it is left alone.
 """
 
 from __future__ import annotations
