@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -17,12 +18,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from storage.errors import ContentError
+from storage.processes import lives, start_mark
 
 MANIFEST = "manifest.json"
 _STAGING = ".staging-"
+_OWNER = re.compile(r"\.staging-(\d+)-(\d+)-")
 
 
 def sha256_of_file(path: Path) -> str:
@@ -44,8 +45,9 @@ def sha256_of_json(value: Any) -> str:
 def make_staging(root: Path) -> Path:
     """A new folder below `root` to write into before publication; its name tells which process owns it."""
     root.mkdir(parents=True, exist_ok=True)
-    started = int(psutil.Process().create_time())
-    return Path(tempfile.mkdtemp(prefix=f"{_STAGING}{os.getpid()}-{started}-", dir=root))
+    process_id = os.getpid()
+    mark = int(start_mark(process_id) or 0)
+    return Path(tempfile.mkdtemp(prefix=f"{_STAGING}{process_id}-{mark}-", dir=root))
 
 
 @contextmanager
@@ -67,9 +69,12 @@ def publish(folder: Path, manifest: Mapping[str, Any], name: str | None = None) 
         name: Final name; by default the SHA-256 of the manifest.
 
     Returns:
-        The published folder. If it was there already, the new copy is dropped: equal names mean equal content.
+        The published folder. If it was there already and whole, the new copy is dropped, since equal names mean equal
+        content; a damaged one is replaced.
     """
-    hashes = {str(path.relative_to(folder)): sha256_of_file(path) for path in _files(folder)}
+    hashes = {
+        str(path.relative_to(folder)): sha256_of_file(path) for path in _files(folder) if path != folder / MANIFEST
+    }
     text = canonical_json({**manifest, "files": hashes})
     (folder / MANIFEST).write_text(text, encoding="utf-8")
     for path in [*_files(folder), folder]:
@@ -80,9 +85,23 @@ def publish(folder: Path, manifest: Mapping[str, Any], name: str | None = None) 
     except OSError:
         if not (target / MANIFEST).is_file():
             raise
-        shutil.rmtree(folder)
+        if is_whole(target):
+            shutil.rmtree(folder)
+        else:
+            # Out of the way first: it has not been removed yet when the good copy takes its place.
+            target.rename(make_staging(target.parent) / "damaged")
+            folder.rename(target)
     _flush(target.parent)
     return target
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether a published folder is there and holds what its manifest says."""
+    try:
+        read_manifest(folder)
+    except ContentError:
+        return False
+    return True
 
 
 def read_manifest(folder: Path, digest: str | None = None) -> dict[str, Any]:
@@ -98,8 +117,8 @@ def read_manifest(folder: Path, digest: str | None = None) -> dict[str, Any]:
     try:
         text = (folder / MANIFEST).read_text(encoding="utf-8")
         manifest: dict[str, Any] = json.loads(text)
-        files: dict[str, str] = manifest["files"]
-    except (OSError, ValueError, KeyError) as error:
+        files = {str(name): str(expected) for name, expected in manifest["files"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ContentError(f"{folder} has no readable {MANIFEST}: it was removed or damaged.") from error
     if digest is not None and hashlib.sha256(text.encode()).hexdigest() != digest:
         raise ContentError(f"{folder / MANIFEST} is not the one that was published: its hash is not {digest}.")
@@ -114,19 +133,11 @@ def read_manifest(folder: Path, digest: str | None = None) -> dict[str, Any]:
 
 def sweep(root: Path) -> list[Path]:
     """Remove the staging folders below `root` whose process is gone, and say which."""
-    orphans = [path for path in root.glob(f"{_STAGING}*") if not _owner_lives(path)]
+    owners = {path: _OWNER.match(path.name) for path in root.glob(f"{_STAGING}*")}
+    orphans = [path for path, owner in owners.items() if owner and not lives(int(owner[1]), int(owner[2]))]
     for path in orphans:
         shutil.rmtree(path, ignore_errors=True)
     return orphans
-
-
-def _owner_lives(path: Path) -> bool:
-    process_id, started, _ = path.name.removeprefix(_STAGING).split("-", 2)
-    try:
-        # A process id is used again after a while, in a container soon: the start time tells the two apart.
-        return bool(abs(psutil.Process(int(process_id)).create_time() - int(started)) <= 2)
-    except psutil.NoSuchProcess:
-        return False
 
 
 def _files(folder: Path) -> list[Path]:

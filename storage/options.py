@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from storage.errors import OptionError
 
@@ -123,6 +123,13 @@ class RunOptions(OptionGroup):
     checks: CheckOptions = CheckOptions()
     training: TrainingOptions = TrainingOptions()
     gates: GateOptions = GateOptions()
+
+    @field_validator("models")
+    @classmethod
+    def _each_once(cls, models: tuple[ModelName, ...]) -> tuple[ModelName, ...]:
+        if len(set(models)) != len(models):
+            raise ValueError("each model may be named once")
+        return models
 
     @classmethod
     def parse(cls, **values: Any) -> RunOptions:

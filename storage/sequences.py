@@ -39,7 +39,16 @@ class Sequences:
         Raises:
             pyarrow.ArrowException: A row is not a list, or an entry is not an integer of 32 bits.
         """
-        return cls.from_arrow(pa.array(rows, type=pa.list_(pa.int32())))
+        # Arrow would cut 1.5 to 1 if it were told the type: let it see first what is there.
+        found = pa.array(rows)
+        if len(found) == 0:
+            found = found.cast(pa.list_(pa.int32()))
+        element = found.type.value_type if pa.types.is_list(found.type) else None
+        if element is None or not (pa.types.is_integer(element) or pa.types.is_null(element)):
+            raise pa.ArrowTypeError(f"expected lists of whole numbers, found {found.type}")
+        if found.null_count or found.flatten().null_count:
+            raise pa.ArrowInvalid("expected lists of whole numbers, found a missing one")
+        return cls.from_arrow(found.cast(pa.list_(pa.int32())))
 
     @classmethod
     def from_arrow(cls, rows: pa.ListArray | pa.ChunkedArray) -> Sequences:

@@ -28,9 +28,16 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
-        """Read the settings from `environment`, by default the process's own."""
+        """Read the settings from `environment`, by default the process's own.
+
+        Raises:
+            OptionError: The folder's name cannot be part of a database's URL.
+        """
         values = os.environ if environment is None else environment
         home = Path(values.get("RETRAIN_HOME") or "~/.retrain").expanduser().absolute()
+        if "?" in str(home):
+            # SQLAlchemy would take what follows for options, and put the store elsewhere.
+            raise OptionError(f"RETRAIN_HOME cannot be {str(home)!r}: a database's path must not have a question mark.")
         imdb_file = values.get("RETRAIN_IMDB_FILE")
         return cls(
             home=home,

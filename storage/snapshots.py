@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from storage.content import publish, read_manifest, staging
+from storage.content import is_whole, publish, read_manifest, staging
 from storage.errors import ContentError
 from storage.records import SPLITS, SnapshotRecord, Split
 from storage.sequences import Sequences
@@ -80,7 +80,7 @@ def write_snapshot(
         split_seed=split_seed,
         content_version=CONTENT_VERSION,
     )
-    if not (root / record.id).exists():
+    if not is_whole(root / record.id):
         with staging(root) as folder:
             for name in SPLITS:
                 _write_rows(folder / f"{name}.parquet", splits[name])

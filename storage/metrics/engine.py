@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import sqlite3
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import NullPool
 
 from storage.errors import MissingStoreError, OptionError
+from storage.processes import lives, start_mark
 
 _BUSY_TIMEOUT_MS = 30_000
 
@@ -54,14 +56,16 @@ def reading_engine(url: str) -> Engine:
 
 
 def _engine(url: str) -> Engine:
+    shown = url
     try:
         parsed = make_url(url)
+        shown = parsed.render_as_string(hide_password=True)
         # Connections are few and short; a fresh one each time leaves no lock and no file handle behind.
         return create_engine(parsed, poolclass=NullPool if parsed.get_backend_name() == "sqlite" else None)
-    except (ArgumentError, ImportError) as error:
+    except (ArgumentError, ImportError, ValueError) as error:
         raise OptionError(
             f"RETRAIN_DATABASE_URL cannot be used: {error}. Expected a SQLAlchemy URL such as "
-            f"sqlite:////data/metrics.db or postgresql+psycopg://user@host/name, received {url!r}."
+            f"sqlite:////data/metrics.db or postgresql+psycopg://user@host/name, received {shown!r}."
         ) from error
 
 
@@ -92,23 +96,14 @@ class Lease:
     @classmethod
     def of_this_process(cls) -> Lease:
         """The lease of the caller."""
-        process = psutil.Process()
-        return cls(socket.gethostname(), _boot_id(), process.pid, process.create_time())
+        process_id = os.getpid()
+        return cls(socket.gethostname(), _boot_id(), process_id, start_mark(process_id) or 0.0)
 
     def is_dead(self) -> bool:
         """Whether the process is certainly gone; on another host nothing is certain."""
         if self.host != socket.gethostname():
             return False
-        if self.boot_id != _boot_id():
-            return True
-        try:
-            process = psutil.Process(self.process_id)
-            # A process id is used again after a while; its start time tells the two apart.
-            return bool(
-                abs(process.create_time() - self.process_started) > 1.0 or process.status() == psutil.STATUS_ZOMBIE
-            )
-        except psutil.NoSuchProcess:
-            return True
+        return self.boot_id != _boot_id() or not lives(self.process_id, self.process_started)
 
 
 def _boot_id() -> str:

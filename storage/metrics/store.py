@@ -224,7 +224,9 @@ class MetricsStore:
                             )
                         )
         except IntegrityError as error:
-            raise StaleDecisionError(f"somebody else decided at the same time: {error.orig}") from error
+            if _is_taken(error):
+                raise StaleDecisionError(f"somebody else decided at the same time: {error.orig}") from error
+            raise StoreError(f"the decision could not be recorded: {error.orig}") from error
 
     def _write(self) -> _Transaction:
         return _Transaction(self._engine)
@@ -241,9 +243,11 @@ class _Transaction(Session):
             if kind is None:
                 self.commit()
         except OperationalError as error:
-            raise StoreError(f"the metrics store could not be written to: {error.orig}") from error
+            value = error
         finally:
             self.close()
+        if isinstance(value, OperationalError):
+            raise StoreError(f"the metrics store could not be written to: {value.orig}") from value
 
 
 def check_version(version: int | None, url: str) -> None:
@@ -257,6 +261,11 @@ def check_version(version: int | None, url: str) -> None:
             f"the metrics store at {url} has schema version {version}, this program understands {SCHEMA_VERSION}: "
             "use the program that made it, or name another store in RETRAIN_DATABASE_URL."
         )
+
+
+def _is_taken(error: IntegrityError) -> bool:
+    """Whether a place in a chain was taken already, in the words of SQLite, PostgreSQL and our own triggers."""
+    return any(words in str(error.orig).lower() for words in ("unique", "duplicate", "must follow", "append-only"))
 
 
 def _lease(run: RunRow) -> Lease:

@@ -10,7 +10,8 @@
                │                                        ├── comparisons   (the ledger of α, a row per use of a test set)
                │                                        └── champions     (append-only; the last of a line serves)
 
-On SQLite every table is STRICT, so that a NaN, an infinity or a text in a number's place is refused.
+On SQLite every table is STRICT, and what is measured is NOT NULL and bounded: a NaN, an infinity or a text in a
+number's place is refused.
 """
 
 from __future__ import annotations
@@ -18,10 +19,21 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, get_args
 
-from sqlalchemy import DDL, CheckConstraint, ForeignKey, ForeignKeyConstraint, Integer, Text, UniqueConstraint, event
+from sqlalchemy import (
+    DDL,
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Integer,
+    Table,
+    Text,
+    UniqueConstraint,
+    event,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from storage.metrics.types import Flag, Json, Number, UtcDateTime, one_of, share
+from storage.metrics.types import Flag, Json, Number, UtcDateTime, finite, one_of, share
 from storage.records import CheckVerdict, GateVerdict, RunState, Scope, Split, Trigger
 
 SCHEMA_VERSION = 1
@@ -34,7 +46,8 @@ class Base(DeclarativeBase):
 
     type_annotation_map = {  # noqa: RUF012 (SQLAlchemy reads it from the class)
         str: Text(),
-        int: Integer(),
+        # Seeds and bytes need more than PostgreSQL's 32 bits; SQLite's INTEGER has 64.
+        int: BigInteger().with_variant(Integer(), "sqlite"),
         float: Number,
         bool: Flag(),
         datetime: UtcDateTime(),
@@ -78,7 +91,7 @@ class RunRow(Base):
         one_of("state", get_args(RunState)),
         one_of("trigger", get_args(Trigger)),
         CheckConstraint("(state = 'running') = (finished_at IS NULL)", name="finished_has_time"),
-        CheckConstraint("seconds >= 0", name="seconds_positive"),
+        finite("seconds"),
         _STRICT,
     )
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -107,7 +120,7 @@ class StageRow(Base):
     """Time and memory of one step of a run."""
 
     __tablename__ = "stages"
-    __table_args__ = (CheckConstraint("seconds >= 0", name="seconds_positive"), _STRICT)
+    __table_args__ = (finite("seconds"), _STRICT)
     run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"), primary_key=True)
     name: Mapped[str] = mapped_column(primary_key=True)
     position: Mapped[int]
@@ -134,7 +147,7 @@ class CandidateRow(Base):
     """A newly trained bundle: published, verified, scored."""
 
     __tablename__ = "candidates"
-    __table_args__ = (UniqueConstraint("run_id", "model"), _STRICT)
+    __table_args__ = (UniqueConstraint("run_id", "model"), finite("training_seconds"), _STRICT)
     id: Mapped[str] = mapped_column(primary_key=True)
     run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"), index=True)
     model: Mapped[str]
@@ -152,7 +165,10 @@ class EpochRow(Base):
     __tablename__ = "epochs"
     __table_args__ = (
         CheckConstraint("epoch >= 1", name="epoch_from_one"),
-        CheckConstraint("loss >= 0 AND validation_loss >= 0", name="losses_positive"),
+        finite("loss"),
+        finite("validation_loss"),
+        finite("learning_rate"),
+        finite("seconds"),
         share("accuracy"),
         share("validation_accuracy"),
         _STRICT,
@@ -175,7 +191,7 @@ class MetricRow(Base):
         one_of("split", _SPLITS),
         one_of("scope", get_args(Scope)),
         CheckConstraint("name IN ('log_loss', 'support') OR value BETWEEN 0 AND 1", name="value_is_share"),
-        CheckConstraint("value >= 0", name="value_positive"),
+        finite("value"),
         CheckConstraint("lower <= value AND value <= upper", name="value_within_bounds"),
         CheckConstraint(
             "(lower IS NULL) = (upper IS NULL) AND (lower IS NULL) = (confidence IS NULL)", name="bounds_complete"
@@ -289,16 +305,24 @@ class ChampionRow(Base):
 
 
 _APPEND_ONLY = ("champions", "comparisons", "decisions", "gates")
-for _table in _APPEND_ONLY:
-    for _change in ("UPDATE", "DELETE"):
-        event.listen(
-            Base.metadata.tables[_table],
-            "after_create",
-            DDL(  # type: ignore[no-untyped-call]
-                f"CREATE TRIGGER {_table}_no_{_change.lower()} BEFORE {_change} ON {_table} "
-                f"BEGIN SELECT RAISE(ABORT, '{_table} is append-only'); END"
-            ).execute_if(dialect="sqlite"),
-        )
+
+
+def _refuse(table: Table, name: str, event_words: str) -> None:
+    """Make SQLite refuse a kind of change to a table, whatever program asks for it."""
+    trigger = (
+        f"CREATE TRIGGER {table.name}_{name} BEFORE {event_words} "
+        f"BEGIN SELECT RAISE(ABORT, '{table.name} is append-only'); END"
+    )
+    event.listen(table, "after_create", DDL(trigger).execute_if(dialect="sqlite"))  # type: ignore[no-untyped-call]
+
+
+for _name in _APPEND_ONLY:
+    _table = Base.metadata.tables[_name]
+    _refuse(_table, "no_update", f"UPDATE ON {_name}")
+    _refuse(_table, "no_delete", f"DELETE ON {_name}")
+    # INSERT OR REPLACE deletes without the trigger above, unless a program has asked for recursive triggers.
+    _same_key = " AND ".join(f"{column.name} = NEW.{column.name}" for column in _table.primary_key)
+    _refuse(_table, "no_replace", f"INSERT ON {_name} WHEN EXISTS (SELECT 1 FROM {_name} WHERE {_same_key})")
 event.listen(
     Base.metadata.tables["champions"],
     "after_create",

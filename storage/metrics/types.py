@@ -84,6 +84,11 @@ def one_of(column: str, values: tuple[str, ...]) -> CheckConstraint:
     return CheckConstraint(f"{column} IN ({listed})", name=f"{column}_known")
 
 
+def finite(column: str) -> CheckConstraint:
+    """The column is neither negative nor infinite where it has a value."""
+    return CheckConstraint(f"{column} BETWEEN 0 AND 1.7976931348623157e308", name=f"{column}_is_finite")
+
+
 def share(column: str) -> CheckConstraint:
     """The column is between 0 and 1 where it has a value."""
     return CheckConstraint(f"{column} BETWEEN 0 AND 1", name=f"{column}_is_share")

@@ -1,0 +1,184 @@
+"""Small real stores, snapshots and processes for the tests of storage."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from sqlite3 import connect
+from typing import Any
+
+import numpy as np
+import pytest
+
+from storage.metrics.reader import MetricsReader
+from storage.metrics.store import MetricsStore
+from storage.records import (
+    Candidate,
+    Comparison,
+    ConfusionMatrix,
+    Decision,
+    Epoch,
+    Evaluation,
+    Gate,
+    Metric,
+    RunStart,
+    SnapshotRecord,
+    Split,
+)
+from storage.sequences import Sequences
+from storage.snapshots import Rows, row_ids
+
+ROOT = Path(__file__).parents[2]
+PASSED = Gate("accuracy", "pass", 0.9, 0.55, "accuracy is above chance")
+
+Spawn = Callable[..., "subprocess.Popen[str]"]
+MakeRows = Callable[..., Rows]
+MakeBench = Callable[[], "Bench"]
+
+
+def evaluation(split: Split, *, accuracy: float = 0.9, auc: float = 0.95) -> Evaluation:
+    metrics = (
+        Metric("accuracy", "overall", accuracy, max(accuracy - 0.1, 0), min(accuracy + 0.1, 1), 0.95),
+        Metric("auc", "overall", auc),
+        Metric("recall", "class 1", 0.8),
+        Metric("log_loss", "overall", 1.5),
+    )
+    return Evaluation(split, ConfusionMatrix(45, 5, 5, 45), auc, 0.01, metrics)
+
+
+def comparison(champion_id: str, index: int, **changes: Any) -> Comparison:
+    usual = Comparison(champion_id, index, 0.025, 100, 9, 1, 0.01, 0.08, 0.02, 0.14, 0.03, 0.01, 0.05)
+    return dataclasses.replace(usual, **changes)
+
+
+@dataclasses.dataclass(frozen=True)
+class Bench:
+    """A store in a file of its own, and short ways to fill it and to look into it."""
+
+    file: Path
+    store: MetricsStore
+
+    @property
+    def url(self) -> str:
+        return self.store.url
+
+    @property
+    def reader(self) -> MetricsReader:
+        return MetricsReader(self.url)
+
+    def start_run(self, line: str = "imdb", *, dry_run: bool = False) -> str:
+        return self.store.start_run(
+            RunStart(line, "command line", {"epochs": 3}, 7, dry_run, {"python": "3.11"}, "abc-dirty")
+        )
+
+    def snapshot(self, run_id: str, **changes: Any) -> SnapshotRecord:
+        rows = {"train": 80, "validation": 10, "test": 20}
+        usual = SnapshotRecord("s1", "t1", "imdb", "imdb.npz", "it was named", "f00d", rows, 2025, 1)
+        record = dataclasses.replace(usual, **changes)
+        self.store.record_snapshot(run_id, record)
+        return record
+
+    def candidate(self, run_id: str | None = None, model: str = "baseline_avgpool", **changes: Any) -> Candidate:
+        """Record a candidate, of a run of its own unless one is named."""
+        run_id = run_id or self.start_run()
+        usual = Candidate(
+            id=f"{run_id}/{model}",
+            run_id=run_id,
+            model=model,
+            bundle=f"bundle of {run_id}/{model}",
+            device="CPU",
+            num_parameters=10,
+            best_epoch=2,
+            training_seconds=1.5,
+            epochs=(Epoch(1, 0.7, 0.5, 0.6, 0.6, 0.001, 1.0), Epoch(2, 0.5, 0.7, 0.4, 0.8, 0.001, 0.5)),
+            validation=evaluation("validation"),
+            test=evaluation("test"),
+        )
+        candidate = dataclasses.replace(usual, **changes)
+        self.store.record_candidate(candidate)
+        return candidate
+
+    def decide(
+        self, *decisions: Decision, line: str = "imdb", test_id: str = "t1", dry_run: bool = False, position: int = 0
+    ) -> None:
+        self.store.record_decisions(decisions, line=line, test_id=test_id, dry_run=dry_run, champion_position=position)
+
+    def promote(self, *, line: str = "imdb", position: int = 0, with_comparison: bool = False) -> Candidate:
+        """Record a candidate that follows the champion at `position`."""
+        candidate = self.candidate()
+        champion = self.reader.champion(line)
+        made = comparison(champion.candidate_id, position - 1) if champion and with_comparison else None
+        self.decide(Decision(candidate.id, True, "better", (PASSED,), made), line=line, position=position)
+        return candidate
+
+    def query(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Run one statement with plain sqlite3, as any other program may."""
+        with closing(connect(self.file, isolation_level=None)) as connection:
+            return connection.execute(sql, values).fetchall()
+
+    def count(self, table: str) -> int:
+        number = self.query(f"SELECT count(*) FROM {table}")[0][0]
+        assert isinstance(number, int)
+        return number
+
+
+@pytest.fixture(scope="session")
+def make_bench(tmp_path_factory: pytest.TempPathFactory) -> MakeBench:
+    """New stores, for fixtures that outlive a test."""
+
+    def make() -> Bench:
+        file = tmp_path_factory.mktemp("store") / "metrics.db"
+        return Bench(file, MetricsStore(f"sqlite:///{file}"))
+
+    return make
+
+
+@pytest.fixture
+def bench(make_bench: MakeBench) -> Bench:
+    return make_bench()
+
+
+@pytest.fixture(scope="module")
+def spawn() -> Iterator[Spawn]:
+    """Start `python -c code arguments...`; what is still running at the end is killed."""
+    children: list[subprocess.Popen[str]] = []
+
+    def start(code: str, *arguments: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", code, *arguments]
+        child = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        children.append(child)
+        return child
+
+    yield start
+    for child in children:
+        if child.poll() is None:
+            child.kill()
+        child.communicate()
+
+
+@pytest.fixture
+def make_rows() -> MakeRows:
+    """Rows of a split from lists of word ranks; labels alternate."""
+
+    def make(lists: Sequence[Sequence[int]], labels: Sequence[int] | None = None, split: str = "test") -> Rows:
+        tokens = Sequences.from_lists(lists)
+        chosen = [index % 2 for index in range(len(lists))] if labels is None else labels
+        return Rows(row_ids(split, tokens), np.array(chosen, dtype=np.uint8), tokens)
+
+    return make
+
+
+@pytest.fixture
+def flip() -> Callable[[Path, int], None]:
+    """Change one bit of a file."""
+
+    def flip_bit(path: Path, position: int) -> None:
+        content = bytearray(path.read_bytes())
+        content[position] ^= 1
+        path.write_bytes(content)
+
+    return flip_bit

@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+import dataclasses
+import os
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+from sqlalchemy.exc import OperationalError
+
+from storage.errors import OptionError, StoreError
+from storage.metrics import engine
+from storage.metrics.engine import Lease, reading_engine, wal_is_safe, writing_engine
+from storage.processes import start_mark
+
+if TYPE_CHECKING:
+    from tests.storage.conftest import Bench, Spawn
+
+
+def pragma(url: str, name: str) -> object:
+    made = writing_engine(url)
+    with made.connect() as connection:
+        return connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+
+
+@pytest.mark.parametrize(
+    ("version", "safe"),
+    [
+        ((3, 7, 0), False),
+        ((3, 40, 1), False),
+        ((3, 44, 5), False),
+        ((3, 44, 6), True),
+        ((3, 44, 99), True),
+        ((3, 45, 0), False),
+        ((3, 50, 6), False),
+        ((3, 50, 7), True),
+        ((3, 51, 0), False),
+        ((3, 51, 2), False),
+        ((3, 51, 3), True),
+        ((3, 52, 0), True),
+        ((4, 0, 0), True),
+    ],
+)
+def test_wal_is_safe_from_the_fixed_versions_on(version: tuple[int, int, int], safe: bool) -> None:
+    assert wal_is_safe(version) is safe
+
+
+@pytest.mark.parametrize(("safe", "journal"), [(True, "wal"), (False, "delete")])
+def test_the_journal_is_wal_only_where_wal_is_safe(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, safe: bool, journal: str
+) -> None:
+    asked: list[tuple[int, ...]] = []
+
+    def answer(version: tuple[int, int, int]) -> bool:
+        asked.append(version)
+        return safe
+
+    monkeypatch.setattr(engine, "wal_is_safe", answer)
+
+    assert pragma(f"sqlite:///{tmp_path}/metrics.db", "journal_mode") == journal
+    assert asked == [sqlite3.sqlite_version_info]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("synchronous", 2), ("foreign_keys", 1), ("recursive_triggers", 1), ("busy_timeout", 30_000)]
+)
+def test_a_writing_connection_is_safe_by_its_pragmas(bench: Bench, name: str, value: int) -> None:
+    assert pragma(bench.url, name) == value
+
+
+def test_a_transaction_holds_the_write_lock_from_its_start(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "_BUSY_TIMEOUT_MS", 10)
+    with writing_engine(bench.url).begin(), pytest.raises(OperationalError, match="locked"):
+        writing_engine(bench.url).begin().__enter__()
+
+
+def test_a_reader_is_not_kept_out_by_a_writer_that_has_not_committed(bench: Bench) -> None:
+    bench.start_run()
+    with writing_engine(bench.url).begin() as writing:
+        writing.exec_driver_sql("UPDATE runs SET message = 'half done'")
+        with reading_engine(bench.url).connect() as reading:
+            assert reading.exec_driver_sql("SELECT message FROM runs").scalar() == "running"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE runs SET message = 'changed'",
+        "DELETE FROM runs",
+        "INSERT INTO schema_version VALUES (1, 2)",
+        "CREATE TABLE more (id INTEGER)",
+        "DROP TABLE runs",
+    ],
+)
+def test_a_reading_connection_cannot_write(bench: Bench, statement: str) -> None:
+    bench.start_run()
+    before = bench.file.read_bytes()
+
+    with reading_engine(bench.url).connect() as connection:
+        with pytest.raises(OperationalError, match="attempt to write a readonly database"):
+            connection.exec_driver_sql(statement)
+        connection.commit()
+
+    assert bench.file.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["metrics.db", "folder/metrics.db"])
+def test_a_missing_file_is_a_store_error_and_is_not_made(tmp_path: Path, name: str) -> None:
+    with pytest.raises(StoreError, match=f"there is no metrics store at {tmp_path}/{name} yet: `retrain run` makes it"):
+        reading_engine(f"sqlite:///{tmp_path}/{name}")
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_or_the_memory_is_no_store_to_read(tmp_path: Path) -> None:
+    for url in (f"sqlite:///{tmp_path}", "sqlite://"):
+        with pytest.raises(StoreError, match="there is no metrics store"):
+            reading_engine(url)
+
+
+@pytest.mark.parametrize("url", ["nosuch://host/name", "postgresql+nosuch://host/name", "metrics.db", ""])
+def test_a_url_that_sqlalchemy_does_not_know_is_refused_with_a_sentence(url: str) -> None:
+    for make in (writing_engine, reading_engine):
+        with pytest.raises(
+            OptionError, match=r"RETRAIN_DATABASE_URL cannot be used: .* Expected a SQLAlchemy URL"
+        ) as caught:
+            make(url)
+        assert f"received {url!r}" in str(caught.value)
+
+
+def test_a_driver_that_is_not_installed_is_refused_with_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+
+    with pytest.raises(OptionError, match=r"RETRAIN_DATABASE_URL cannot be used: .*psycopg"):
+        writing_engine("postgresql+psycopg://host/name")
+
+
+def test_a_url_whose_port_is_no_number_is_refused() -> None:
+    with pytest.raises(OptionError, match="RETRAIN_DATABASE_URL cannot be used"):
+        writing_engine("postgresql://host:port/name")
+
+
+def test_a_password_is_not_repeated_in_an_error() -> None:
+    with pytest.raises(OptionError) as caught:
+        writing_engine("postgresql+nosuch://user:secret@host/name")
+
+    assert "secret" not in str(caught.value)
+
+
+def test_this_process_lives() -> None:
+    lease = Lease.of_this_process()
+
+    assert lease.process_id == os.getpid()
+    assert not lease.is_dead()
+
+
+def test_a_lease_of_an_earlier_boot_is_dead() -> None:
+    assert dataclasses.replace(Lease.of_this_process(), boot_id="another").is_dead()
+
+
+@pytest.mark.parametrize("changes", [{}, {"boot_id": "another"}, {"process_id": 2**22 + 1}])
+def test_of_another_host_nothing_is_certain(changes: dict[str, str | int]) -> None:
+    lease = dataclasses.replace(Lease.of_this_process(), host="another", **changes)  # type: ignore[arg-type]
+
+    assert not lease.is_dead()
+
+
+@pytest.mark.parametrize(("seconds", "dead"), [(-1.5, True), (-0.5, False), (0.5, False), (1.5, True)])
+def test_a_process_id_that_is_used_again_is_told_apart_by_its_start(seconds: float, dead: bool) -> None:
+    mine = Lease.of_this_process()
+
+    assert dataclasses.replace(mine, process_started=mine.process_started + seconds).is_dead() is dead
+
+
+def lease_of(child: subprocess.Popen[str]) -> Lease:
+    mark = start_mark(child.pid)
+    assert mark is not None
+    return dataclasses.replace(Lease.of_this_process(), process_id=child.pid, process_started=mark)
+
+
+def test_a_killed_process_is_dead_before_and_after_its_parent_notices(spawn: Spawn) -> None:
+    child = spawn("input()")
+    lease = lease_of(child)
+    assert not lease.is_dead()
+
+    child.kill()
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    assert lease.is_dead(), "a zombie"
+    child.wait()
+    assert lease.is_dead(), "gone"
+
+
+def test_without_linuxs_boot_id_the_time_of_the_boot_stands_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "Path", lambda _: tmp_path / "nowhere")
+
+    lease = Lease.of_this_process()
+
+    assert lease.boot_id == str(int(psutil.boot_time()))
+    assert not lease.is_dead()

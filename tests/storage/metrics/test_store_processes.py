@@ -1,0 +1,134 @@
+"""The store in the hands of several real processes, some of which are killed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.storage.conftest import Bench, MakeBench, Spawn
+
+NUM_PROCESSES, NUM_PROMOTIONS = 4, 15
+
+RUNNER = """
+import sys
+from storage.metrics.store import MetricsStore
+from storage.records import RunStart
+store = MetricsStore(sys.argv[1])
+print(store.start_run(RunStart("imdb", "schedule", {}, 7, False, {}, None)), flush=True)
+sys.stdin.readline()
+"""
+
+# Promotes one candidate after the other, each time against the champion and the ledger that it finds.
+PROMOTER = """
+import sys
+from storage.errors import StaleDecisionError
+from storage.metrics.reader import MetricsReader
+from storage.metrics.store import MetricsStore
+from storage.records import Comparison, Decision, Gate
+new, url, *candidates = sys.argv[1:]
+print("ready", flush=True)
+sys.stdin.readline()
+MetricsStore(new)
+store, reader = MetricsStore(url), MetricsReader(url)
+num_stale = 0
+for candidate in candidates:
+    while True:
+        champion, spent = reader.champion("race"), reader.num_comparisons("t1")
+        position, comparison = 0, None
+        if champion:
+            position = champion.position
+            numbers = (0.025, 100, 9, 1, 0.01, 0.08, 0.02, 0.14, 0.03, 0.01, 0.05)
+            comparison = Comparison(champion.candidate_id, spent, *numbers)
+        gate = Gate("accuracy", "pass", 0.9, 0.55, "")
+        try:
+            store.record_decisions(
+                [Decision(candidate, True, f"after {position}", (gate,), comparison)],
+                line="race", test_id="t1", dry_run=False, champion_position=position,
+            )
+        except StaleDecisionError:
+            num_stale += 1
+        else:
+            break
+print(num_stale, flush=True)
+"""
+
+
+def test_a_run_whose_process_was_killed_is_reaped_and_a_live_one_is_not(bench: Bench, spawn: Spawn) -> None:
+    children = [spawn(RUNNER, bench.url) for _ in range(2)]
+    run_ids = []
+    for child in children:
+        assert child.stdout is not None
+        run_ids.append(child.stdout.readline().strip())
+    assert bench.store.reap_dead_runs() == []
+
+    children[0].kill()
+    children[0].wait()
+
+    assert bench.store.reap_dead_runs() == [run_ids[0]]
+    crashed, alive = (bench.reader.run(run_id) for run_id in run_ids)
+    assert (crashed["state"], crashed["process_id"]) == ("crashed", children[0].pid)
+    assert crashed["message"] == f"the process {children[0].pid} died before the run ended"
+    assert (alive["state"], alive["finished_at"]) == ("running", None)
+
+
+@pytest.fixture(scope="module")
+def raced(make_bench: MakeBench, spawn: Spawn, tmp_path_factory: pytest.TempPathFactory) -> tuple[Bench, Path]:
+    """A store after a race of promotions, and the file of a store that all the racers opened first."""
+    bench, new = make_bench(), tmp_path_factory.mktemp("new") / "metrics.db"
+    run_id = bench.start_run("race")
+    candidates = [bench.candidate(run_id, f"model {number}").id for number in range(NUM_PROCESSES * NUM_PROMOTIONS)]
+    children = [
+        spawn(PROMOTER, f"sqlite:///{new}", bench.url, *candidates[number::NUM_PROCESSES])
+        for number in range(NUM_PROCESSES)
+    ]
+    for child in children:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "ready\n"
+    for child in children:
+        assert child.stdin is not None
+        child.stdin.write("go\n")
+        child.stdin.flush()
+    for child in children:
+        child.communicate(timeout=120)
+        assert child.returncode == 0
+    return bench, new
+
+
+def test_racing_promotions_make_one_chain_without_a_gap(raced: tuple[Bench, Path]) -> None:
+    bench, _ = raced
+    champions = bench.reader.champions("race")
+
+    assert [champion.position for champion in champions] == list(range(1, NUM_PROCESSES * NUM_PROMOTIONS + 1))
+    assert [champion.reason for champion in champions] == [f"after {entry.position - 1}" for entry in champions]
+    assert len({champion.candidate_id for champion in champions}) == NUM_PROCESSES * NUM_PROMOTIONS
+    without_successor = bench.query(
+        "SELECT position FROM champions AS this WHERE line = 'race' AND NOT EXISTS "
+        "(SELECT 1 FROM champions AS next WHERE next.line = this.line AND next.previous = this.position)"
+    )
+    assert without_successor == [(NUM_PROCESSES * NUM_PROMOTIONS,)]
+
+
+def test_racing_promotions_leave_a_whole_ledger(raced: tuple[Bench, Path]) -> None:
+    bench, _ = raced
+    total = NUM_PROCESSES * NUM_PROMOTIONS
+
+    assert bench.query("SELECT comparison FROM comparisons ORDER BY comparison") == [(k,) for k in range(total - 1)]
+    assert (bench.count("decisions"), bench.count("gates")) == (total, total)
+    # Each comparison was with the champion that its winner then followed.
+    assert bench.query(
+        "SELECT count(*) FROM comparisons JOIN champions AS winner ON winner.candidate_id = comparisons.candidate_id "
+        "JOIN champions AS loser ON loser.candidate_id = comparisons.champion_id AND loser.position = winner.previous"
+    ) == [(total - 1,)]
+    assert bench.query("PRAGMA integrity_check") == [("ok",)]
+    assert bench.query("PRAGMA foreign_key_check") == []
+
+
+def test_a_new_store_opened_by_several_processes_at_once_is_made_once(raced: tuple[Bench, Path]) -> None:
+    bench, new = raced
+    other = type(bench)(new, type(bench.store)(f"sqlite:///{new}"))
+
+    assert other.query("SELECT one, version FROM schema_version") == [(1, 1)]
+    assert other.query("PRAGMA integrity_check") == [("ok",)]

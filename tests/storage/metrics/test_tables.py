@@ -1,0 +1,403 @@
+"""What the database itself refuses, whatever program writes."""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import insert
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DatabaseError, IntegrityError, StatementError
+from sqlalchemy.schema import CreateTable
+
+from storage.metrics.engine import writing_engine
+from storage.metrics.tables import Base, EpochRow
+
+if TYPE_CHECKING:
+    from tests.storage.conftest import Bench, MakeBench
+
+NOW = "2026-11-23T14:40:59.000000Z"
+SQLITE, POSTGRESQL = sqlite.dialect(), postgresql.dialect()  # type: ignore[no-untyped-call]
+NAN, INF = math.nan, math.inf
+
+# A row of each table that the database accepts; sqlite3 by itself holds no foreign keys, so none needs a parent.
+VALID: dict[str, dict[str, Any]] = {
+    "snapshots": {
+        "id": "s", "test_id": "t", "line": "l", "origin": "o", "source_sha256": "", "num_train": 1, "num_validation": 1,
+        "num_test": 1, "split_seed": 1, "content_version": 1, "created_at": NOW,
+    },
+    "runs": {
+        "id": "r", "line": "l", "state": "running", "trigger": "schedule", "dry_run": 0, "snapshot_id": None,
+        "source_reason": None, "options": "{}", "seed": 1, "versions": "{}", "git_commit": None, "device": None,
+        "message": "", "started_at": NOW, "finished_at": None, "seconds": None, "host": "h", "boot_id": "b",
+        "process_id": 1, "process_started": 1.0,
+    },
+    "stages": {"run_id": "r", "name": "n", "position": 0, "seconds": 1.0, "peak_memory_bytes": 1},
+    "checks": {
+        "run_id": "r", "name": "n", "position": 0, "verdict": "pass", "measured": "{}", "bound": "", "evidence": "",
+        "offending_rows": "[]",
+    },
+    "candidates": {
+        "id": "c", "run_id": "r", "model": "m", "bundle": "b", "device": "d", "num_parameters": 1, "best_epoch": 1,
+        "training_seconds": 1.0, "created_at": NOW,
+    },
+    "epochs": {
+        "candidate_id": "c", "epoch": 1, "loss": 0.5, "accuracy": 0.5, "validation_loss": 0.5,
+        "validation_accuracy": 0.5, "learning_rate": 0.001, "seconds": 1.0,
+    },
+    "metrics": {
+        "candidate_id": "c", "split": "test", "name": "accuracy", "scope": "overall", "value": 0.5, "lower": 0.4,
+        "upper": 0.6, "confidence": 0.95,
+    },
+    "confusion_matrices": {
+        "candidate_id": "c", "split": "test", "true_negatives": 1, "false_positives": 1, "false_negatives": 1,
+        "true_positives": 1,
+    },
+    "decisions": {"candidate_id": "c", "verdict": "promoted", "reason": "", "test_id": "t", "decided_at": NOW},
+    "gates": {
+        "candidate_id": "c", "name": "n", "position": 0, "verdict": "pass", "value": 0.5, "bound": 0.5, "words": "",
+    },
+    "comparisons": {
+        "test_id": "t", "comparison": 0, "candidate_id": "c", "champion_id": "d", "alpha": 0.025, "num_rows": 10,
+        "only_challenger": 1, "only_champion": 1, "p_value": 0.5, "difference": 0.0, "lower": -0.1, "upper": 0.1,
+        "auc_difference": None, "auc_lower": None, "auc_upper": None,
+    },
+    "champions": {
+        "line": "l", "position": 1, "previous": 0, "candidate_id": "c", "reason": "", "promoted_at": NOW,
+    },
+}  # fmt: skip
+
+ACCEPTED: list[tuple[str, dict[str, Any]]] = [
+    ("runs", {"state": "crashed", "finished_at": NOW}),
+    ("runs", {"state": "rejected data", "finished_at": NOW, "seconds": 0.0}),
+    ("checks", {"verdict": "warn"}),
+    ("epochs", {"loss": 0.0, "accuracy": 0.0, "validation_accuracy": 1.0}),
+    ("metrics", {"value": 0.0, "lower": 0.0}),
+    ("metrics", {"value": 1.0, "upper": 1.0}),
+    ("metrics", {"value": 0.4}),
+    ("metrics", {"lower": None, "upper": None, "confidence": None}),
+    ("metrics", {"name": "log_loss", "value": 1.2, "upper": 1.2}),
+    ("metrics", {"name": "support", "value": 12_500.0, "lower": None, "upper": None, "confidence": None}),
+    ("confusion_matrices", {"true_negatives": 0, "false_positives": 0, "false_negatives": 0, "true_positives": 0}),
+    ("gates", {"verdict": "fail", "value": None, "bound": None}),
+    ("gates", {"verdict": "not applicable", "value": None}),
+    ("comparisons", {"p_value": 0.0, "difference": -1.0}),
+    ("comparisons", {"p_value": 1.0, "difference": 1.0}),
+]
+
+REFUSED: list[tuple[str, dict[str, Any]]] = [
+    ("schema_version", {"one": 2, "version": 1}),
+    ("runs", {"state": "sleeping", "finished_at": NOW}),
+    ("runs", {"state": "completed"}),
+    ("runs", {"finished_at": NOW}),
+    ("runs", {"trigger": "a whim"}),
+    ("runs", {"seconds": -0.001}),
+    ("stages", {"seconds": -0.001}),
+    ("checks", {"verdict": "Pass"}),
+    ("epochs", {"epoch": 0}),
+    ("epochs", {"loss": -0.001}),
+    ("epochs", {"validation_loss": -0.001}),
+    ("epochs", {"accuracy": 1.001}),
+    ("epochs", {"validation_accuracy": -0.001}),
+    ("metrics", {"split": "training"}),
+    ("metrics", {"scope": "class 2"}),
+    ("metrics", {"value": 1.2, "upper": 1.3}),
+    ("metrics", {"value": 1.001, "lower": None, "upper": None, "confidence": None}),
+    ("metrics", {"value": -0.001, "lower": None, "upper": None, "confidence": None}),
+    ("metrics", {"name": "log_loss", "value": -0.001, "lower": None, "upper": None, "confidence": None}),
+    ("metrics", {"value": 0.399}),
+    ("metrics", {"value": 0.601}),
+    ("metrics", {"lower": None}),
+    ("metrics", {"upper": None}),
+    ("metrics", {"confidence": None}),
+    ("confusion_matrices", {"split": "all"}),
+    ("confusion_matrices", {"true_negatives": -1}),
+    ("confusion_matrices", {"false_positives": -1}),
+    ("confusion_matrices", {"false_negatives": -1}),
+    ("confusion_matrices", {"true_positives": -1}),
+    ("decisions", {"verdict": "maybe"}),
+    ("gates", {"verdict": "unknown"}),
+    ("gates", {"value": None}),
+    ("gates", {"value": NAN}),
+    ("gates", {"bound": None}),
+    ("gates", {"bound": NAN}),
+    ("comparisons", {"comparison": -1}),
+    ("comparisons", {"alpha": 0.0}),
+    ("comparisons", {"alpha": 1.0}),
+    ("comparisons", {"p_value": 1.5}),
+    ("comparisons", {"p_value": -0.001}),
+    ("comparisons", {"difference": 1.001}),
+    ("comparisons", {"difference": -1.001}),
+    ("champions", {"position": 0, "previous": -1}),
+    ("champions", {"position": 2, "previous": 0}),
+    ("champions", {"position": 1, "previous": 1}),
+]
+
+TABLES = {name: Base.metadata.tables[name] for name in VALID}
+REAL = [
+    (table.name, column.name)
+    for table in TABLES.values()
+    for column in table.columns
+    if column.type.compile(dialect=SQLITE) == "REAL"
+]
+MEASURED = [(table, column) for table, column in REAL if not TABLES[table].columns[column].nullable]
+WHOLE = [
+    (table.name, column.name)
+    for table in TABLES.values()
+    for column in table.columns
+    if column.type.compile(dialect=SQLITE) == "INTEGER"
+]
+BOUNDED = [
+    ("epochs", "accuracy"),
+    ("epochs", "validation_accuracy"),
+    ("metrics", "value"),
+    ("comparisons", "alpha"),
+    ("comparisons", "p_value"),
+    ("comparisons", "difference"),
+]
+
+
+@pytest.fixture(scope="module")
+def empty(make_bench: MakeBench) -> Bench:
+    return make_bench()
+
+
+@pytest.fixture
+def raw(empty: Bench) -> Iterator[sqlite3.Connection]:
+    """A connection of a program that knows nothing of ours; what it does is rolled back."""
+    with closing(sqlite3.connect(empty.file, isolation_level=None)) as connection:
+        connection.execute("BEGIN")
+        yield connection
+        connection.execute("ROLLBACK")
+
+
+def put(
+    connection: sqlite3.Connection, table: str, changes: dict[str, Any] | None = None, verb: str = "INSERT"
+) -> None:
+    row = {**VALID.get(table, {}), **(changes or {})}
+    marks = ", ".join("?" for _ in row)
+    connection.execute(f"{verb} INTO {table} ({', '.join(row)}) VALUES ({marks})", tuple(row.values()))
+
+
+def count(connection: sqlite3.Connection, table: str) -> int:
+    number = connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+    assert isinstance(number, int)
+    return number
+
+
+def test_every_table_has_a_valid_row_here_and_is_strict(raw: sqlite3.Connection) -> None:
+    strict = dict(raw.execute("SELECT name, strict FROM pragma_table_list WHERE name NOT LIKE 'sqlite_%'"))
+
+    assert set(strict) == {*VALID, "schema_version"} == set(Base.metadata.tables)
+    assert set(strict.values()) == {1}
+
+
+@pytest.mark.parametrize("table", VALID)
+def test_a_valid_row_is_accepted(raw: sqlite3.Connection, table: str) -> None:
+    put(raw, table)
+
+    assert count(raw, table) == 1
+
+
+@pytest.mark.parametrize(("table", "changes"), ACCEPTED)
+def test_a_row_at_a_bound_is_accepted(raw: sqlite3.Connection, table: str, changes: dict[str, Any]) -> None:
+    put(raw, table, changes)
+
+    assert count(raw, table) == 1
+
+
+@pytest.mark.parametrize(("table", "changes"), REFUSED)
+def test_a_row_beyond_a_bound_is_refused(raw: sqlite3.Connection, table: str, changes: dict[str, Any]) -> None:
+    before = count(raw, table)
+    with pytest.raises(sqlite3.IntegrityError):
+        put(raw, table, changes)
+
+    assert count(raw, table) == before
+
+
+@pytest.mark.parametrize(("table", "column"), MEASURED)
+def test_a_nan_is_refused_where_a_number_was_measured(raw: sqlite3.Connection, table: str, column: str) -> None:
+    with pytest.raises(sqlite3.IntegrityError, match="NOT NULL constraint failed"):
+        put(raw, table, {column: NAN})
+
+
+@pytest.mark.parametrize(("table", "column"), [*REAL, *WHOLE])
+def test_a_text_in_a_numbers_place_is_refused(raw: sqlite3.Connection, table: str, column: str) -> None:
+    with pytest.raises(sqlite3.IntegrityError, match="cannot store TEXT value in"):
+        put(raw, table, {column: "much"})
+
+
+@pytest.mark.parametrize(("table", "column"), WHOLE)
+def test_a_fraction_in_a_counts_place_is_refused(raw: sqlite3.Connection, table: str, column: str) -> None:
+    with pytest.raises(sqlite3.IntegrityError, match="cannot store REAL value in INTEGER column"):
+        put(raw, table, {column: 1.5})
+
+
+@pytest.mark.parametrize("value", [INF, -INF])
+@pytest.mark.parametrize(("table", "column"), BOUNDED)
+def test_an_infinity_is_refused_where_a_bound_holds(
+    raw: sqlite3.Connection, table: str, column: str, value: float
+) -> None:
+    with pytest.raises(sqlite3.IntegrityError, match="CHECK constraint failed"):
+        put(raw, table, {column: value})
+
+
+@pytest.mark.parametrize(
+    ("table", "changes"),
+    [
+        ("epochs", {"loss": INF}),
+        ("epochs", {"validation_loss": INF}),
+        ("metrics", {"name": "log_loss", "value": INF, "lower": None, "upper": None, "confidence": None}),
+    ],
+)
+def test_an_infinite_loss_is_refused(raw: sqlite3.Connection, table: str, changes: dict[str, Any]) -> None:
+    with pytest.raises(sqlite3.IntegrityError):
+        put(raw, table, changes)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"), [("loss", NAN), ("loss", "much"), ("accuracy", INF), ("accuracy", 1.001), ("epoch", "first")]
+)
+def test_what_is_not_a_number_is_refused_through_sqlalchemy_too(bench: Bench, column: str, value: object) -> None:
+    candidate = bench.candidate()
+    values: dict[str, object] = {**VALID["epochs"], "candidate_id": candidate.id, "epoch": 3}
+
+    with pytest.raises(StatementError), writing_engine(bench.url).begin() as connection:
+        connection.execute(insert(EpochRow).values(**{**values, column: value}))
+    assert bench.count("epochs") == len(candidate.epochs)
+
+    with writing_engine(bench.url).begin() as connection:
+        connection.execute(insert(EpochRow).values(**values))
+    assert bench.count("epochs") == len(candidate.epochs) + 1
+
+
+def test_a_row_without_its_parent_is_refused_by_the_stores_own_connection(bench: Bench) -> None:
+    with (
+        pytest.raises(IntegrityError, match="FOREIGN KEY constraint failed"),
+        writing_engine(bench.url).begin() as connection,
+    ):
+        connection.execute(insert(EpochRow).values(**VALID["epochs"]))
+
+
+def test_a_line_is_a_chain_from_one(raw: sqlite3.Connection) -> None:
+    put(raw, "champions")
+    put(raw, "champions", {"position": 2, "previous": 1})
+    put(raw, "champions", {"line": "another"})
+
+    assert count(raw, "champions") == 3
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"position": 4, "previous": 3},
+        {"position": 3, "previous": 1},
+        {"position": 2, "previous": 1},
+        {"position": 1, "previous": 0},
+        {"position": 0, "previous": -1},
+        {"line": "another", "position": 2, "previous": 1},
+        {"line": "another", "position": 3, "previous": 2},
+    ],
+    ids=[
+        "a gap",
+        "a gap hidden",
+        "a second one",
+        "the first one again",
+        "before the first",
+        "no first",
+        "a later start",
+    ],
+)
+@pytest.mark.parametrize("verb", ["INSERT", "INSERT OR REPLACE", "INSERT OR IGNORE"])
+def test_a_break_in_the_chain_is_refused(raw: sqlite3.Connection, verb: str, changes: dict[str, Any]) -> None:
+    put(raw, "champions")
+    put(raw, "champions", {"position": 2, "previous": 1})
+    before = raw.execute("SELECT * FROM champions").fetchall()
+
+    with pytest.raises(sqlite3.IntegrityError):
+        put(raw, "champions", changes, verb)
+
+    assert raw.execute("SELECT * FROM champions").fetchall() == before
+
+
+def test_nobody_follows_the_same_champion_twice_even_without_the_trigger(raw: sqlite3.Connection) -> None:
+    raw.execute("DROP TRIGGER champions_follow")
+    put(raw, "champions")
+    put(raw, "champions", {"position": 2, "previous": 1})
+
+    for changes in ({"position": 2, "previous": 1}, {"position": 3, "previous": 1}):
+        with pytest.raises(sqlite3.IntegrityError):
+            put(raw, "champions", changes)
+
+
+APPEND_ONLY = ["champions", "comparisons", "decisions", "gates"]
+UPDATED = {"champions": "reason", "comparisons": "alpha", "decisions": "reason", "gates": "words"}
+
+
+@pytest.mark.parametrize("table", APPEND_ONLY)
+@pytest.mark.parametrize("change", ["UPDATE {table} SET {column} = {column}", "DELETE FROM {table}"])
+def test_what_was_decided_is_not_changed_by_any_program(raw: sqlite3.Connection, table: str, change: str) -> None:
+    put(raw, table)
+
+    with pytest.raises(sqlite3.IntegrityError, match=f"{table} is append-only"):
+        raw.execute(change.format(table=table, column=UPDATED[table]))
+
+    assert count(raw, table) == 1
+
+
+@pytest.mark.parametrize("table", APPEND_ONLY)
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE {table} SET {column} = {column}",
+        "UPDATE OR REPLACE {table} SET {column} = {column}",
+        "DELETE FROM {table}",
+        "REPLACE INTO {table} SELECT * FROM {table}",
+        "INSERT OR REPLACE INTO {table} SELECT * FROM {table}",
+        "INSERT INTO {table} SELECT * FROM {table} WHERE true ON CONFLICT DO UPDATE SET {column} = {column}",
+    ],
+)
+def test_what_was_decided_is_not_changed_through_the_stores_own_connection(
+    decided: Bench, table: str, statement: str
+) -> None:
+    before = decided.query(f"SELECT * FROM {table}")
+    assert before
+
+    with (
+        pytest.raises(DatabaseError, match=r"append-only|must follow"),
+        writing_engine(decided.url).begin() as connection,
+    ):
+        connection.exec_driver_sql(statement.format(table=table, column=UPDATED[table]))
+
+    assert decided.query(f"SELECT * FROM {table}") == before
+
+
+@pytest.fixture(scope="module")
+def decided(make_bench: MakeBench) -> Bench:
+    """A store whose line has had two champions."""
+    bench = make_bench()
+    bench.promote()
+    bench.promote(position=1, with_comparison=True)
+    return bench
+
+
+@pytest.mark.parametrize("table", Base.metadata.tables.values(), ids=lambda table: table.name)
+def test_every_table_can_be_made_on_postgresql(table: Any) -> None:
+    statement = str(CreateTable(table).compile(dialect=POSTGRESQL))
+
+    assert statement.strip().startswith(f"CREATE TABLE {table.name} (")
+    assert "STRICT" not in statement
+    assert " REAL" not in statement, "PostgreSQL's REAL has single precision"
+
+
+@pytest.mark.parametrize(
+    ("table", "column"), [("runs", "seed"), ("snapshots", "split_seed"), ("stages", "peak_memory_bytes")]
+)
+def test_large_integers_fit_on_postgresql(table: str, column: str) -> None:
+    statement = str(CreateTable(TABLES[table]).compile(dialect=POSTGRESQL))
+
+    assert f"{column} BIGINT" in statement
