@@ -26,8 +26,9 @@ _WIDTH_MULTIPLE = {"jax": 64}
 class LengthBatches(keras.utils.PyDataset):  # type: ignore[misc]
     """A split as batches `({"seq": int32 (batch, time), "feat": float32 (batch, features)}, label (batch, 1))`.
 
-    With a seed, rows are put together anew for each epoch; without one, they are simply sorted by length. The order of
-    the batches within an epoch is shuffled by `fit`.
+    The batches of all epochs stand one after the other, and each is a function of the seed and its number alone: Keras
+    reads ahead into the next epoch from another thread, so nothing may change when an epoch ends. With a seed, each
+    epoch has rows put together anew and batches in another order; without one, rows are sorted by length.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class LengthBatches(keras.utils.PyDataset):  # type: ignore[misc]
         *,
         inputs: tuple[str, ...],
         batch_size: int,
+        epochs: int = 1,
         seed: int | None = None,
     ) -> None:
         """Take the rows of a split.
@@ -47,54 +49,64 @@ class LengthBatches(keras.utils.PyDataset):  # type: ignore[misc]
             features: Standardised, `(rows, features)`.
             labels: `(rows,)`, or None for prediction.
             inputs: Names of the model's inputs, of `seq` and `feat`.
-            batch_size: Rows per batch; the last may have fewer.
-            seed: Of the composition of the batches; None for prediction and validation.
+            batch_size: Rows per batch; the last group of an epoch may have fewer.
+            epochs: How many epochs there are batches for.
+            seed: Of composition and order; None for prediction and validation.
         """
         super().__init__()
         self._sequences, self._features, self._labels = sequences, features, labels
-        self._inputs, self._batch_size = inputs, batch_size
+        self._inputs, self._batch_size, self._epochs, self._seed = inputs, batch_size, epochs, seed
         self._multiple = _WIDTH_MULTIPLE.get(keras.config.backend(), 1)
-        self._random = None if seed is None else np.random.default_rng(seed)
-        self._batches = self._draw()
-        widths = {self._width(batch) for batch in self._batches}
+        self.batches_per_epoch = -(-len(sequences) // batch_size)
+        self._drawn: tuple[int, list[npt.NDArray[np.int64]]] = (-1, [])
+        widths = {self._width(batch) for batch in self.rows_of_epoch(0)}
         # Keras takes the shapes of the first two batches for those of all: if they agree, all must, in every epoch.
         self._fixed_width = widths.pop() if len(widths) == 1 else 0
 
-    @property
-    def order(self) -> npt.NDArray[np.int64]:
-        """The row at each position of the batches, one after the other, int64 `(rows,)`."""
-        return np.concatenate(self._batches)
-
     def __len__(self) -> int:
-        """Number of batches."""
-        return len(self._batches)
+        """Number of batches, of all epochs together."""
+        return self.batches_per_epoch * self._epochs
 
     def __getitem__(self, index: int) -> tuple[Inputs] | tuple[Inputs, npt.NDArray[np.float32]]:
         """One batch: inputs, and labels where there are any."""
-        rows = self._batches[index]
-        width = self._fixed_width or self._width(rows)
+        epoch, position = divmod(index, self.batches_per_epoch)
+        rows = self.rows_of_epoch(epoch)[position]
         inputs: Inputs = {}
         if "seq" in self._inputs:
-            inputs["seq"] = self._sequences.take(rows).padded(width)
+            inputs["seq"] = self._sequences.take(rows).padded(self._fixed_width or self._width(rows))
         if "feat" in self._inputs:
             inputs["feat"] = self._features[rows]
         if self._labels is None:
             return (inputs,)
         return inputs, self._labels[rows, None].astype(np.float32)
 
-    def on_epoch_end(self) -> None:
-        """Put the rows together anew."""
-        if self._random is not None:
-            self._batches = self._draw()
+    def rows_of_epoch(self, epoch: int) -> list[npt.NDArray[np.int64]]:
+        """Row numbers of each batch of an epoch, from 0."""
+        drawn, batches = self._drawn
+        if drawn != epoch:
+            batches = self._draw(epoch)
+            self._drawn = (epoch, batches)
+        return batches
 
-    def _draw(self) -> list[npt.NDArray[np.int64]]:
+    def _draw(self, epoch: int) -> list[npt.NDArray[np.int64]]:
         lengths = self._sequences.lengths.astype(np.float64)
-        if self._random is not None:
-            lengths *= 1 + _BLUR * self._random.random(len(lengths))
+        random = None if self._seed is None else np.random.default_rng((self._seed, epoch))
+        if random is not None:
+            lengths *= 1 + _BLUR * random.random(len(lengths))
         order = np.argsort(lengths, kind="stable")
         batches = [order[start : start + self._batch_size] for start in range(0, len(order), self._batch_size)]
-        # Shortest first, longest second: Keras learns from these two that the width varies.
-        return batches[:1] + batches[:0:-1]
+        if random is not None:
+            batches = [batches[number] for number in random.permutation(len(batches))]
+        return self._two_widths_first(batches)
+
+    def _two_widths_first(self, batches: list[npt.NDArray[np.int64]]) -> list[npt.NDArray[np.int64]]:
+        """From the first two batches Keras learns that the width varies: see to it that theirs differ if any do."""
+        first = self._width(batches[0])
+        for number in range(1, len(batches)):
+            if self._width(batches[number]) != first:
+                batches[1], batches[number] = batches[number], batches[1]
+                break
+        return batches
 
     def _width(self, rows: npt.NDArray[np.int64]) -> int:
         longest = int(self._sequences.lengths[rows].max())
@@ -109,5 +121,5 @@ def predict(
         return np.zeros(0, dtype=np.float32)
     batches = LengthBatches(sequences, features, inputs=tuple(model.input.keys()), batch_size=batch_size)
     probabilities = np.empty(len(sequences), dtype=np.float32)
-    probabilities[batches.order] = model.predict(batches, verbose=0)[:, 0]
+    probabilities[np.concatenate(batches.rows_of_epoch(0))] = model.predict(batches, verbose=0)[:, 0]
     return probabilities

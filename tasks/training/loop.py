@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -51,13 +52,18 @@ def train_model(
     Raises:
         TrainingError: The loss became NaN or infinite.
     """
-    keras.utils.set_random_seed(seed)
-    model = build_model(name, num_words=num_words, num_features=train.features.shape[1])
+    model = seeded(build_model(name, num_words=num_words, num_features=train.features.shape[1]), seed)
     optimizer = keras.optimizers.Adam(options.learning_rate, global_clipnorm=options.clip_norm)
     model.compile(optimizer, "binary_crossentropy", metrics=["accuracy"])
     inputs = tuple(model.input.keys())
     batches = LengthBatches(
-        train.sequences, train.features, train.labels, inputs=inputs, batch_size=options.batch_size, seed=seed
+        train.sequences,
+        train.features,
+        train.labels,
+        inputs=inputs,
+        batch_size=options.batch_size,
+        epochs=epochs,
+        seed=seed,
     )
     held_out = LengthBatches(
         validation.sequences, validation.features, validation.labels, inputs=inputs, batch_size=options.batch_size
@@ -71,6 +77,8 @@ def train_model(
         batches,
         validation_data=held_out,
         epochs=epochs,
+        steps_per_epoch=batches.batches_per_epoch,
+        shuffle=False,
         verbose=0,
         callbacks=[
             recorder,
@@ -87,6 +95,27 @@ def train_model(
     bare = keras.Model.from_config(model.get_config())
     bare.set_weights(model.get_weights())
     return TrainedModel(bare, tuple(recorder.epochs), best.number, time.monotonic() - started)
+
+
+def seeded(model: keras.Model, seed: int) -> keras.Model:
+    """A copy with fresh weights, in which every initializer and every dropout has a seed of its own, drawn from `seed`.
+
+    Keras draws the seeds that are not given from Python's global random numbers. Other threads of the process use these
+    too (Prefect's do), so that a global seed does not repeat.
+    """
+    keras.utils.set_random_seed(seed)
+    return keras.Model.from_config(_with_seeds(model.get_config(), random.Random(seed)))
+
+
+def _with_seeds(config: Any, source: random.Random) -> Any:
+    if isinstance(config, dict):
+        return {
+            key: source.randint(1, 10**9) if key == "seed" and value is None else _with_seeds(value, source)
+            for key, value in config.items()
+        }
+    if isinstance(config, list | tuple):
+        return type(config)(_with_seeds(value, source) for value in config)
+    return config
 
 
 def _refuse_nan(name: str, epochs: list[Epoch]) -> None:
