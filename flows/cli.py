@@ -1,13 +1,14 @@
 """The command `retrain`: parse, one call, translate the error.
 
 Exit codes: 0 the command ended well, whatever the rule decided; 1 a fault; 2 a mistake in what was asked for; 3 a check
-refused the data; 4 what was named does not exist.
+refused the data; 4 what was named does not exist; 130 it was stopped by Ctrl-C or SIGTERM.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 from typing import Any
 
@@ -16,7 +17,7 @@ import click
 from storage.errors import DataRejectedError, NotFoundError, RetrainError, UserError
 from storage.settings import Settings
 
-EXIT_FAULT, EXIT_USER, EXIT_DATA_REJECTED, EXIT_NOT_FOUND = 1, 2, 3, 4
+EXIT_FAULT, EXIT_USER, EXIT_DATA_REJECTED, EXIT_NOT_FOUND, EXIT_STOPPED = 1, 2, 3, 4, 130
 
 # Nothing is sent home, and a server that a single run starts for itself gets the time that a slow machine needs.
 _PREFECT_ENVIRONMENT = {
@@ -37,8 +38,9 @@ def main() -> None:
     """Run the command and turn our own errors into one sentence and an exit code."""
     try:
         cli(standalone_mode=False)
-    except click.exceptions.Abort:
-        sys.exit(130)
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        click.echo("retrain: stopped", err=True)
+        sys.exit(EXIT_STOPPED)
     except click.ClickException as error:
         error.show()
         sys.exit(EXIT_USER)
@@ -118,6 +120,8 @@ def run(groups: dict[str, Any], as_json: bool, **flat: Any) -> None:
 
     check_source(options, settings)
     _log_to_terminal()
+    # Python would die of SIGTERM on the spot; like this the run is marked, and Prefect's temporary server is stopped.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     for name, value in _PREFECT_ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     logger.info("starting Prefect; without PREFECT_API_URL, with a temporary server, which takes some seconds")

@@ -151,9 +151,9 @@ def run(options: RunOptions, started_by: Trigger) -> Outcome:
     except Exception as error:
         finish("failed", f"{type(error).__name__}: {error}")
         raise
-    except BaseException as error:
-        # Ctrl-C, and the way in which Prefect cancels a run.
-        finish("cancelled", f"stopped by {type(error).__name__}")
+    except BaseException:
+        # Ctrl-C, SIGTERM, and the way in which Prefect cancels a run.
+        finish("cancelled", "stopped from outside before it was done")
         raise
 
 

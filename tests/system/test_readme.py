@@ -96,5 +96,11 @@ def test_every_gate_and_check_is_described(filled: Shell) -> None:
 def test_the_exit_codes_are_those_of_the_code() -> None:
     from flows import cli as module
 
-    for code in (module.EXIT_FAULT, module.EXIT_USER, module.EXIT_DATA_REJECTED, module.EXIT_NOT_FOUND):
+    for code in (
+        module.EXIT_FAULT,
+        module.EXIT_USER,
+        module.EXIT_DATA_REJECTED,
+        module.EXIT_NOT_FOUND,
+        module.EXIT_STOPPED,
+    ):
         assert re.search(rf"\b{code} [a-z]", README.split("Exit codes:")[1])

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 
 from tests.system.conftest import BIN, Shell, end, wait_for
@@ -151,6 +152,34 @@ def test_a_killed_run_is_found_by_the_next_one(shell: Shell, first_run: dict[str
     assert done.returncode == 0, done.stderr
     assert f"run {killed['id']} had died" in done.stderr
     assert shell.json("show", killed["id"])["state"] == "crashed"
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_run_is_cancelled_and_leaves_nothing_half_written(tmp_path: Path, how: signal.Signals) -> None:
+    """With a temporary Prefect server, which must be gone afterwards too."""
+    shell = Shell(tmp_path)
+    log = shell.folder / "stopped.log"
+    process = shell.start(str(BIN / "retrain"), *QUICK, output=log)
+    try:
+        wait_for(lambda: "epoch 1 of" in log.read_text(), 180)
+        process.send_signal(how)
+        assert process.wait(60) == 130
+    finally:
+        end(process)
+    assert log.read_text().strip().splitlines()[-1] == "retrain: stopped"
+    assert "Traceback" not in log.read_text()
+    assert shell.json("show", "latest")["state"] == "cancelled"
+    assert list((shell.home / "bundles").iterdir()) == []
+    left = [found for found in psutil.process_iter() if str(tmp_path) in str(environment_of(found))]
+    assert left == []
+
+
+def environment_of(process: psutil.Process) -> dict[str, str]:
+    try:
+        variables: dict[str, str] = process.environ()
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return {}
+    return variables
 
 
 def test_data_with_one_class_is_rejected_before_training(shell: Shell) -> None:
