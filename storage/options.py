@@ -6,9 +6,9 @@ What no user changes (layer sizes, number of features) is not an option.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from storage.errors import OptionError
 
@@ -59,6 +59,12 @@ class FeatureOptions(OptionGroup):
     """Added to every word's rank."""
     max_length_percentile: float = Field(90.0, gt=0, le=100)
     """Reviews keep their last tokens, up to this percentile of the training lengths."""
+
+    @model_validator(mode="after")
+    def _inside_the_vocabulary(self) -> Self:
+        if max(self.start_index, self.oov_index) >= self.num_words:
+            raise ValueError("start_index and oov_index must be below num_words")
+        return self
 
 
 class CheckOptions(OptionGroup):

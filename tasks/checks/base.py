@@ -39,5 +39,7 @@ def differing(first: pa.StringArray, second: pa.StringArray) -> npt.NDArray[np.b
     """Position by position, whether two lists of ids differ; where one is longer, its rest does."""
     common = min(len(first), len(second))
     wrong = np.ones(max(len(first), len(second)), dtype=bool)
-    wrong[:common] = pc.not_equal(first.slice(0, common), second.slice(0, common)).to_numpy(zero_copy_only=False)
+    unequal = pc.not_equal(first.slice(0, common), second.slice(0, common))
+    # A missing id is equal to nothing.
+    wrong[:common] = pc.fill_null(unequal, True).to_numpy(zero_copy_only=False)
     return wrong

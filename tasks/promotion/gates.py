@@ -37,7 +37,7 @@ def gate_not_inverted(test: Evaluation, options: GateOptions) -> Gate:
     p_value = below_chance_p_value(confusion)
     return _above(
         "not inverted or misaligned",
-        p_value if confusion.accuracy < chance else 1.0,
+        1.0 if confusion.accuracy >= chance else p_value,
         options.inversion_alpha,
         f"test accuracy {confusion.accuracy:.4f} against {chance:.4f} for blind guessing, two-sided exact "
         f"p = {p_value:.3g}",

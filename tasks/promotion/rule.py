@@ -31,10 +31,13 @@ def decide(assessments: Sequence[Assessment], options: GateOptions) -> list[Deci
     At most one decision promotes. Where several candidates pass, validation accuracy chooses between them: to choose by
     test accuracy would be one more use of the test set.
     """
-    judged = [(assessment, judge(assessment, options)) for assessment in assessments]
-    passing = [assessment for assessment, of in judged if not _failing(of)]
-    best = max(passing, key=_validation_accuracy, default=None)
-    return [_decision(assessment, of, best) for assessment, of in judged]
+    judged = [judge(assessment, options) for assessment in assessments]
+    passing = [number for number, of in enumerate(judged) if not _failing(of)]
+    best = max(passing, key=lambda number: _validation_accuracy(assessments[number]), default=None)
+    if best is not None:
+        for number in passing:
+            judged[number] += (_gate_best_of_run(assessments[number], assessments[best], number == best),)
+    return [_decision(assessment, of) for assessment, of in zip(assessments, judged, strict=True)]
 
 
 def judge(assessment: Assessment, options: GateOptions) -> tuple[Gate, ...]:
@@ -51,10 +54,12 @@ def judge(assessment: Assessment, options: GateOptions) -> tuple[Gate, ...]:
     )
 
 
-def _decision(assessment: Assessment, of: tuple[Gate, ...], best: Assessment | None) -> Decision:
-    if best is not None and not _failing(of):
-        accuracies = _validation_accuracy(assessment), _validation_accuracy(best)
-        of = (*of, gates.gate_best_of_run(assessment is best, *accuracies, best.candidate_id))
+def _gate_best_of_run(assessment: Assessment, best: Assessment, is_best: bool) -> Gate:
+    accuracies = _validation_accuracy(assessment), _validation_accuracy(best)
+    return gates.gate_best_of_run(is_best, *accuracies, best.candidate_id)
+
+
+def _decision(assessment: Assessment, of: tuple[Gate, ...]) -> Decision:
     failing = _failing(of)
     comparison = assessment.comparison if isinstance(assessment.comparison, Comparison) else None
     reason = _rejection_reason(failing) if failing else _promotion_reason(comparison)

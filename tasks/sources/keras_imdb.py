@@ -88,9 +88,9 @@ def read_imdb(path: Path, *, line: str, reason: str, max_bytes: int) -> Reviews:
         with zipfile.ZipFile(path) as archive:
             _check_members(path, archive, max_bytes)
             arrays = {key: _read_array(path, key, archive) for key in _KEYS}
-    except (zipfile.BadZipFile, EOFError) as error:
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, OSError) as error:
         raise SourceError(
-            f"{path} is not a complete .npz file ({error}): it may be truncated; fetch it again."
+            f"{path} is not a complete .npz file ({_one_line(error)}): it may be truncated; fetch it again."
         ) from error
     return Reviews(
         line=line,
@@ -120,8 +120,15 @@ def _read_array(path: Path, key: str, archive: zipfile.ZipFile) -> npt.NDArray[A
     try:
         with archive.open(f"{key}.npy") as member:
             return _read_npy(member)
-    except (pickle.UnpicklingError, ValueError, AttributeError, IndexError, KeyError, ImportError) as error:
-        raise SourceError(f"{path}: {key} is not an array of numbers or of lists ({error}).") from error
+    except (zipfile.BadZipFile, EOFError):
+        raise
+    except Exception as error:
+        # Whatever a damaged or hostile stream makes its decoder raise, it is the file that is wrong.
+        raise SourceError(f"{path}: {key} is not an array of numbers or of lists ({_one_line(error)}).") from error
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _read_npy(member: IO[bytes]) -> npt.NDArray[Any]:
@@ -153,8 +160,8 @@ def _labelled(path: Path, split: str, rows: npt.NDArray[Any], labels: npt.NDArra
 def _tokens(path: Path, split: str, rows: npt.NDArray[Any]) -> Sequences:
     try:
         tokens = Sequences.from_lists(rows)
-    except pa.ArrowException as error:
-        raise SourceError(f"{path}: x_{split} must hold lists of whole numbers ({error}).") from error
+    except (pa.ArrowException, OverflowError) as error:
+        raise SourceError(f"{path}: x_{split} must hold lists of whole numbers ({_one_line(error)}).") from error
     empty = np.flatnonzero(tokens.lengths == 0)
     if len(empty):
         raise SourceError(
@@ -174,7 +181,7 @@ def _labels(path: Path, split: str, labels: npt.NDArray[Any]) -> npt.NDArray[np.
     wrong = np.flatnonzero(~np.isin(labels, (0, 1)))
     if len(wrong):
         raise SourceError(
-            f"{path}: row {wrong[0]} of y_{split} has the label {labels[wrong[0]]!r}, and {len(wrong):,} rows have "
+            f"{path}: row {wrong[0]} of y_{split} has the label {labels[wrong[0]]}, and {len(wrong):,} rows have "
             "a label other than 0 (negative) and 1 (positive)."
         )
     return labels.astype(np.uint8)

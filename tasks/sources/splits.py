@@ -39,9 +39,12 @@ def _rows(name: str, part: LabelledReviews) -> Rows:
 def _sample(name: str, rows: Rows, size: int, seed: int) -> Rows:
     if size == 0 or size == len(rows.ids):
         return rows
-    if size > len(rows.ids):
+    # scikit-learn asks that a row of each class is left over.
+    most = len(rows.ids) - 2
+    if size > most:
         raise SourceError(
-            f"a sample of {size:,} reviews was asked for, but {name} has {len(rows.ids):,}: ask for fewer, or for 0."
+            f"a sample of {size:,} reviews was asked for, but {name} has {len(rows.ids):,}: ask for at most {most:,}, "
+            "or for 0, which takes all."
         )
     return rows.take(_stratified(rows, size, seed)[1])
 

@@ -71,24 +71,25 @@ def train_model(
     stopping = keras.callbacks.EarlyStopping(
         monitor="val_loss", patience=options.early_stopping_patience, restore_best_weights=True
     )
-    recorder = _Recorder(name, progress)
-    started = time.monotonic()
-    model.fit(
-        batches,
-        validation_data=held_out,
-        epochs=epochs,
-        steps_per_epoch=batches.batches_per_epoch,
-        shuffle=False,
-        verbose=0,
-        callbacks=[
-            recorder,
-            keras.callbacks.TerminateOnNaN(),
-            keras.callbacks.ReduceLROnPlateau(
-                monitor="val_loss", factor=0.5, patience=options.plateau_patience, min_delta=0.0
-            ),
-            stopping,
-        ],
+    recorder = _Recorder(progress)
+    plateau = keras.callbacks.ReduceLROnPlateau(
+        monitor="val_loss", factor=0.5, patience=options.plateau_patience, min_delta=0.0
     )
+    started = time.monotonic()
+    progress.start(name, epochs, batches.batches_per_epoch)
+    try:
+        model.fit(
+            batches,
+            validation_data=held_out,
+            epochs=epochs,
+            steps_per_epoch=batches.batches_per_epoch,
+            shuffle=False,
+            verbose=0,
+            callbacks=[recorder, keras.callbacks.TerminateOnNaN(), plateau, stopping],
+        )
+    finally:
+        # Keras does not say so when it is interrupted, and a bar would go on.
+        progress.stop()
     _refuse_nan(name, recorder.epochs)
     best = min(recorder.epochs, key=lambda epoch: epoch.validation_loss)
     # Nobody trains on from here: with the optimizer's moments the saved model would be three times as large.
@@ -132,16 +133,10 @@ def _refuse_nan(name: str, epochs: list[Epoch]) -> None:
 class _Recorder(keras.callbacks.Callback):  # type: ignore[misc]
     """Keeps every epoch's numbers, and tells the progress."""
 
-    def __init__(self, name: str, progress: TrainingProgress) -> None:
+    def __init__(self, progress: TrainingProgress) -> None:
         super().__init__()
-        self._name, self._progress = name, progress
+        self._progress = progress
         self.epochs: list[Epoch] = []
-
-    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        self._progress.start(self._name, self.params["epochs"], self.params["steps"])
-
-    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        self._progress.stop()
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._started = time.monotonic()

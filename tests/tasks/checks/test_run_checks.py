@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from storage.options import CheckOptions
+from tasks.checks import run_checks
+from tasks.checks.base import CheckedData
+
+
+def test_every_check_gives_a_result_in_a_fixed_order(checked_data: CheckedData) -> None:
+    results = run_checks(checked_data, CheckOptions())
+    assert [result.name for result in results] == ["label balance", "train/test alignment", "consistent scaler"]
+    assert {result.verdict for result in results} == {"pass"}
+
+
+def test_the_options_reach_the_checks(checked_data: CheckedData) -> None:
+    rows = checked_data.rows["test"].take(np.arange(1, 60))  # 30 of 59 are positive
+    data = replace(checked_data, rows={**checked_data.rows, "test": rows})
+    assert run_checks(data, CheckOptions(min_class_share=0.5))[0].verdict == "fail"
+    assert run_checks(data, CheckOptions(min_class_share=0.49))[0].verdict == "pass"
+
+
+def test_no_check_raises_on_data_that_does_not_fit_together(checked_data: CheckedData) -> None:
+    rows = checked_data.rows["test"].take(np.arange(7))
+    data = replace(checked_data, rows={**checked_data.rows, "test": rows})
+    verdicts = {result.name: result.verdict for result in run_checks(data, CheckOptions())}
+    assert verdicts == {"label balance": "pass", "train/test alignment": "fail", "consistent scaler": "fail"}
