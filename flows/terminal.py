@@ -56,7 +56,8 @@ def print_run(console: Console, run: dict[str, Any]) -> None:
     """Everything that a person wants to know about one run."""
     state = f"[{_STATE_STYLES.get(run['state'], 'red')}]{run['state']}[/]"
     console.print(f"[bold]{run['id']}[/]  {state}  {duration(run['seconds'])}", highlight=False)
-    console.print(run["message"], highlight=False, markup=False)
+    if run["message"] != run["state"]:
+        console.print(run["message"], highlight=False, markup=False)
     console.print()
     facts = Table.grid(padding=(0, 2))
     for name, value in _facts(run):

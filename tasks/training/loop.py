@@ -6,6 +6,7 @@ import math
 import random
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import keras
@@ -55,47 +56,50 @@ def train_model(
     model = seeded(build_model(name, num_words=num_words, num_features=train.features.shape[1]), seed)
     optimizer = keras.optimizers.Adam(options.learning_rate, global_clipnorm=options.clip_norm)
     model.compile(optimizer, "binary_crossentropy", metrics=["accuracy"])
-    inputs = tuple(model.input.keys())
-    batches = LengthBatches(
-        train.sequences,
-        train.features,
-        train.labels,
-        inputs=inputs,
-        batch_size=options.batch_size,
-        epochs=epochs,
-        seed=seed,
-    )
-    held_out = LengthBatches(
-        validation.sequences, validation.features, validation.labels, inputs=inputs, batch_size=options.batch_size
-    )
-    stopping = keras.callbacks.EarlyStopping(
-        monitor="val_loss", patience=options.early_stopping_patience, restore_best_weights=True
-    )
+    make = partial(LengthBatches, inputs=tuple(model.input.keys()), batch_size=options.batch_size)
+    batches = make(train.sequences, train.features, train.labels, epochs=epochs, seed=seed)
+    held_out = make(validation.sequences, validation.features, validation.labels)
+    started = time.monotonic()
+    progress.start(name, epochs, batches.batches_per_epoch)
+    try:
+        done = _fit(model, batches, held_out, epochs, options, progress)
+    finally:
+        # Keras does not say so when it is interrupted, and a bar would go on.
+        progress.stop()
+    _refuse_nan(name, done)
+    best = min(done, key=lambda epoch: epoch.validation_loss)
+    # Nobody trains on from here: with the optimizer's moments the saved model would be three times as large.
+    bare = keras.Model.from_config(model.get_config())
+    bare.set_weights(model.get_weights())
+    return TrainedModel(bare, tuple(done), best.number, time.monotonic() - started)
+
+
+def _fit(
+    model: keras.Model,
+    batches: LengthBatches,
+    validation: LengthBatches,
+    epochs: int,
+    options: TrainingOptions,
+    progress: TrainingProgress,
+) -> list[Epoch]:
+    """Train until the validation loss stops falling; the model is left with the weights of its best epoch."""
     recorder = _Recorder(progress)
     plateau = keras.callbacks.ReduceLROnPlateau(
         monitor="val_loss", factor=0.5, patience=options.plateau_patience, min_delta=0.0
     )
-    started = time.monotonic()
-    progress.start(name, epochs, batches.batches_per_epoch)
-    try:
-        model.fit(
-            batches,
-            validation_data=held_out,
-            epochs=epochs,
-            steps_per_epoch=batches.batches_per_epoch,
-            shuffle=False,
-            verbose=0,
-            callbacks=[recorder, keras.callbacks.TerminateOnNaN(), plateau, stopping],
-        )
-    finally:
-        # Keras does not say so when it is interrupted, and a bar would go on.
-        progress.stop()
-    _refuse_nan(name, recorder.epochs)
-    best = min(recorder.epochs, key=lambda epoch: epoch.validation_loss)
-    # Nobody trains on from here: with the optimizer's moments the saved model would be three times as large.
-    bare = keras.Model.from_config(model.get_config())
-    bare.set_weights(model.get_weights())
-    return TrainedModel(bare, tuple(recorder.epochs), best.number, time.monotonic() - started)
+    stopping = keras.callbacks.EarlyStopping(
+        monitor="val_loss", patience=options.early_stopping_patience, restore_best_weights=True
+    )
+    model.fit(
+        batches,
+        validation_data=validation,
+        epochs=epochs,
+        steps_per_epoch=batches.batches_per_epoch,
+        shuffle=False,
+        verbose=0,
+        callbacks=[recorder, keras.callbacks.TerminateOnNaN(), plateau, stopping],
+    )
+    return recorder.epochs
 
 
 def seeded(model: keras.Model, seed: int) -> keras.Model:
