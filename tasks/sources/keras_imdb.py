@@ -57,6 +57,7 @@ def download(folder: Path) -> Path:
     Raises:
         SourceError: There is no network, or what came is another file.
     """
+    pooch.get_logger().setLevel("WARNING")
     try:
         path = pooch.retrieve(
             DOWNLOAD_URL,
