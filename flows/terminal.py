@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from storage.records import Champion, RunSummary
+from tasks.training.progress import duration_words
 
 _STATE_STYLES = {"completed": "green", "running": "cyan", "rejected data": "yellow"}
 _METRIC_NAMES = {"auc": "AUC", "log_loss": "log loss", "brier": "Brier score", "f1": "F1"}
@@ -45,7 +46,7 @@ def print_history(console: Console, runs: Sequence[RunSummary]) -> None:
             _time(run.started_at),
             run.line,
             f"[{_STATE_STYLES.get(run.state, 'red')}]{run.state}[/]",
-            duration(run.seconds),
+            _duration(run.seconds),
             "\n".join(_scores(run)) or "-",
             _short_verdict(run),
         )
@@ -55,7 +56,7 @@ def print_history(console: Console, runs: Sequence[RunSummary]) -> None:
 def print_run(console: Console, run: dict[str, Any]) -> None:
     """Everything that a person wants to know about one run."""
     state = f"[{_STATE_STYLES.get(run['state'], 'red')}]{run['state']}[/]"
-    console.print(f"[bold]{run['id']}[/]  {state}  {duration(run['seconds'])}", highlight=False)
+    console.print(f"[bold]{run['id']}[/]  {state}  {_duration(run['seconds'])}", highlight=False)
     if run["message"] != run["state"]:
         console.print(run["message"], highlight=False, markup=False)
     console.print()
@@ -84,16 +85,8 @@ def print_champions(console: Console, champions: Sequence[Champion]) -> None:
         console.print(grid)
 
 
-def duration(seconds: float | None) -> str:
-    """A short duration: `42 s`, `3:05 min`, `2:07 h`."""
-    if seconds is None:
-        return "-"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60}:{whole % 60:02d} min"
-    return f"{whole // 3600}:{whole % 3600 // 60:02d} h"
+def _duration(seconds: float | None) -> str:
+    return "-" if seconds is None else duration_words(seconds)
 
 
 def _facts(run: dict[str, Any]) -> list[tuple[str, str]]:
@@ -125,7 +118,7 @@ def _print_models(console: Console, candidates: list[dict[str, Any]]) -> None:
     table.add_row(
         "best epoch", *(f"{candidate['best_epoch']} of {len(candidate['epochs'])}" for candidate in candidates)
     )
-    table.add_row("training", *(duration(candidate["training_seconds"]) for candidate in candidates))
+    table.add_row("training", *(_duration(candidate["training_seconds"]) for candidate in candidates))
     table.add_row("parameters", *(f"{candidate['num_parameters']:,}" for candidate in candidates))
     console.print()
     console.print(table)

@@ -40,7 +40,7 @@ def gate_not_inverted(test: Evaluation, options: GateOptions) -> Gate:
         1.0 if confusion.accuracy >= chance else p_value,
         options.inversion_alpha,
         f"test accuracy {confusion.accuracy:.4f} against {chance:.4f} for blind guessing, two-sided exact "
-        f"p = {p_value:.3g}",
+        f"{_p_words(p_value)}",
         failing="significantly below chance: labels or scores are inverted, or rows are misaligned",
     )
 
@@ -113,8 +113,8 @@ def gate_beats_champion(comparison: Comparison | str | None) -> Gate:
         comparison.p_value,
         comparison.alpha,
         f"accuracy differs by {comparison.difference:+.4f} [{comparison.lower:+.4f}, {comparison.upper:+.4f}] "
-        f"({comparison.only_challenger:,} rows against {comparison.only_champion:,}), exact one-sided p = "
-        f"{comparison.p_value:.3g}; needed: at most {comparison.alpha:.3g} (comparison {comparison.index + 1} on this "
+        f"({comparison.only_challenger:,} rows against {comparison.only_champion:,}), exact one-sided "
+        f"{_p_words(comparison.p_value)}; needed: at most {comparison.alpha:.3g} (comparison {comparison.index + 1} on this "
         "test set)",
         failing="not shown to be better than the champion",
     )
@@ -144,6 +144,11 @@ def below_chance_p_value(confusion: ConfusionMatrix) -> float:
     if not confusion.num_rows:
         return math.nan
     return float(stats.binomtest(confusion.num_correct, confusion.num_rows, chance_agreement(confusion)).pvalue)
+
+
+def _p_words(p_value: float) -> str:
+    # Floating point ends there; no p-value is zero.
+    return "p < 1e-300" if p_value < 1e-300 else f"p = {p_value:.3g}"
 
 
 def _ratio(part: int, whole: int) -> float:

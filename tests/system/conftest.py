@@ -143,15 +143,3 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prefect
 def shell(tmp_path_factory: pytest.TempPathFactory, prefect_server: PrefectServer) -> Shell:
     """A fresh home for the tests of one module, beside the shared server."""
     return Shell(tmp_path_factory.mktemp("shell"), {"PREFECT_API_URL": prefect_server.api})
-
-
-@pytest.fixture(scope="session")
-def imdb_file() -> Path:
-    """Real reviews in Keras' layout, where the environment says that there are some."""
-    folder = os.environ.get("RETRAIN_TEST_DATA")
-    if not folder:
-        pytest.skip("RETRAIN_TEST_DATA names no folder with imdb.npz")
-    path = Path(folder) / "imdb.npz"
-    if not path.is_file():
-        pytest.skip(f"there is no {path}")
-    return path

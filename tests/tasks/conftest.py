@@ -5,7 +5,6 @@ Nothing here imports Keras: the tests that need it import it within a helper of 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -42,18 +41,6 @@ def keras_prepared() -> None:
     from tasks.training.runtime import prepare_keras
 
     prepare_keras()
-
-
-@pytest.fixture(scope="session")
-def imdb_file() -> Path:
-    """The real imdb.npz, in the folder that RETRAIN_TEST_DATA names."""
-    folder = os.environ.get("RETRAIN_TEST_DATA")
-    if not folder:
-        pytest.skip("RETRAIN_TEST_DATA is not set: it names a folder that holds imdb.npz")
-    path = Path(folder) / "imdb.npz"
-    if not path.is_file():
-        pytest.skip(f"there is no {path}")
-    return path
 
 
 @pytest.fixture(scope="session")
