@@ -11,6 +11,8 @@ from prefect.cache_policies import NO_CACHE
 
 from storage.records import Candidate, CheckResult, Decision, SnapshotRecord
 
+_MARKS = {"pass": "✓ pass", "fail": "✗ fail", "warn": "! warn", "not applicable": "not applicable"}
+
 
 @task(task_run_name="report", cache_policy=NO_CACHE)
 def report(
@@ -38,9 +40,12 @@ def verdict_markdown(
     decisions: Sequence[Decision],
     headline: str,
 ) -> str:
-    """The verdict first, then the numbers that it rests on."""
+    """The verdict first, then the numbers that it rests on. Evidence stands in lists: wide tables are cut off."""
+    title, _, why = headline.partition(": ")
     lines = [
-        f"# {headline}",
+        f"# {title}",
+        f"{why}.",
+        "",
         f"Run `{run_id}` on line **{snapshot.line}**, snapshot `{snapshot.id[:12]}`: {snapshot.origin}.",
         "",
         "| model | test accuracy | test AUC | validation accuracy | best epoch |",
@@ -53,19 +58,8 @@ def verdict_markdown(
     ]
     for decision in decisions:
         verdict = "promote" if decision.promote else "reject"
-        lines += [
-            "",
-            f"## {decision.candidate_id.split('/')[-1]}: {verdict}",
-            _cell(decision.reason) + ".",
-            "",
-            "| gate | verdict | evidence |",
-            "|---|---|---|",
-            *(f"| {gate.name} | {gate.verdict} | {_cell(gate.words)} |" for gate in decision.gates),
-        ]
-    lines += ["", "## Checks of the data", "", "| check | verdict | evidence |", "|---|---|---|"]
-    lines += [f"| {check.name} | {check.verdict} | {_cell(check.evidence)} |" for check in checks]
+        lines += ["", f"## {decision.candidate_id.split('/')[-1]}: {verdict}", ""]
+        lines += [f"- **{gate.name}**: {_MARKS[gate.verdict]}, {gate.words}" for gate in decision.gates]
+    lines += ["", "## Checks of the data", ""]
+    lines += [f"- **{check.name}**: {_MARKS[check.verdict]}, {check.evidence}" for check in checks]
     return "\n".join(lines) + "\n"
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")

@@ -114,8 +114,8 @@ def gate_beats_champion(comparison: Comparison | str | None) -> Gate:
         comparison.alpha,
         f"accuracy differs by {comparison.difference:+.4f} [{comparison.lower:+.4f}, {comparison.upper:+.4f}] "
         f"({comparison.only_challenger:,} rows against {comparison.only_champion:,}), exact one-sided "
-        f"{_p_words(comparison.p_value)}; needed: at most {comparison.alpha:.3g} (comparison {comparison.index + 1} on this "
-        "test set)",
+        f"{_p_words(comparison.p_value)}; needed: at most {comparison.alpha:.3g} (comparison {comparison.index + 1} on "
+        "this test set)",
         failing="not shown to be better than the champion",
     )
 

@@ -111,7 +111,8 @@ def test_a_manual_run_ends_well_when_nothing_is_promoted(
     assert any("epoch 1 of at most 1" in line for line in said)
     (artifact,) = prefect_server.post("/artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [run["id"]]}}})
     assert artifact["key"] == "verdict-synthetic"
-    assert "| above chance | fail |" in artifact["data"]
+    assert "# nothing promoted on synthetic\n" in artifact["data"]
+    assert "- **above chance**: ✗ fail, the model scores near chance" in artifact["data"]
 
 
 def test_a_run_that_cannot_read_its_source_fails_and_says_why(
