@@ -11,14 +11,15 @@ import time
 from dataclasses import dataclass
 from typing import Annotated, Any, cast
 
-from prefect import flow, runtime
+from prefect import flow, get_client, runtime
 from prefect.client.schemas.objects import State
+from prefect.settings import get_current_settings
 from prefect.states import Completed, Failed
 from pydantic import Field
 
 from storage.bundles import sweep_unrecorded
 from storage.content import sweep
-from storage.errors import DataRejectedError, RetrainError
+from storage.errors import DataRejectedError, OptionError, RetrainError
 from storage.metrics.store import MetricsStore
 from storage.options import (
     MODEL_NAMES,
@@ -113,11 +114,27 @@ def run_as_flow(options: RunOptions) -> Outcome:
     """Run the flow in this process, on a Prefect server or, where none is set up, on one that it starts for itself.
 
     Raises:
+        OptionError: A Prefect server is set up, but does not answer.
         RetrainError: What stopped the run; its `run_id` says which run that was.
     """
+    _check_server()
     values = {name: getattr(options, name) for name in RunOptions.model_fields}
     state = retrain(**values | {"models": list(options.models)}, return_state=True)
     return cast(Outcome, state.result())
+
+
+def _check_server() -> None:
+    """Say at once that the server is down; Prefect would try again for a while and end in a traceback."""
+    url = get_current_settings().api.url
+    if url is None:
+        return
+    with get_client(sync_client=True) as client:
+        problem = client.api_healthcheck()
+    if problem is not None:
+        raise OptionError(
+            f"no Prefect server answers at {url} ({type(problem).__name__}): start it, or unset PREFECT_API_URL "
+            "(`prefect config unset PREFECT_API_URL`) to run without one."
+        )
 
 
 def run(options: RunOptions, started_by: Trigger) -> Outcome:

@@ -23,21 +23,21 @@ BoolArray = npt.NDArray[np.bool_]
 MAX_RANK = 49_997
 """Largest rank, the last that still has an index of its own below 50,000 after the usual offset of 3."""
 FIRST_POLAR = 6
-NUM_POLAR = 12
-"""Ranks 6 to 17 are polar words, even ones negative and odd ones positive: neighbours, so that no statistic of
+NUM_POLAR = 14
+"""Ranks 6 to 19 are polar words, even ones negative and odd ones positive: neighbours, so that no statistic of
 the ranks tells the classes apart, and few, so that a model learns them within a few epochs."""
 NEGATORS = np.array([4], dtype=np.int32)
 """Ranks of the words that flip what follows."""
 SCOPE = 3
 """Tokens after a negator in which it flips polarity."""
-CLOSING = 40
+CLOSING = 50
 """Last tokens of a review, its verdict: a recurrent model starts learning from what it has just read."""
 CLOSING_SHARE = 0.5
-BODY_SHARE = 0.02
-"""Shares of polar words in the closing and before it; 10% in all, as Zipf's law has it for their ranks."""
+BODY_SHARE = 0.01
+"""Shares of polar words in the closing and before it; 11% in all, as Zipf's law has it for their ranks."""
 AGREEMENT = 0.98
 """Chance that a polar word's effective polarity is that of the review's intended class."""
-NEGATION = 0.37
+NEGATION = 0.35
 """Chance that a polar word has a negator right before it, where that place is free."""
 LENGTH_LEVELS = np.array([0, 0.01, 0.05, 0.10, 0.25, 0.40, 0.50, 0.60, 0.75, 0.85, 0.90, 0.95, 0.99, 0.999, 1])
 LENGTH_QUANTILES = np.array([11, 44, 66, 93, 130, 155, 178, 210, 291, 384, 467, 610, 926, 1084, 2494])

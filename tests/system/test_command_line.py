@@ -49,6 +49,14 @@ def test_a_folder_that_cannot_be_written_is_named(lone_shell: Shell) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_a_prefect_server_that_is_down_is_named(lone_shell: Shell) -> None:
+    done = lone_shell.retrain("run", "--source", "synthetic", PREFECT_API_URL="http://127.0.0.1:9/api")
+    assert done.returncode == 2
+    assert "no Prefect server answers at http://127.0.0.1:9/api" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (lone_shell.home / "metrics.db").exists()
+
+
 def test_a_database_url_that_makes_no_sense_is_explained(lone_shell: Shell) -> None:
     done = lone_shell.retrain("history", RETRAIN_DATABASE_URL="nonsense")
     assert done.returncode == 2

@@ -24,7 +24,7 @@ POSITIVE, NEGATIVE, NEGATOR, NEUTRAL = 9, 8, int(NEGATORS[0]), 1000
 
 @pytest.fixture(scope="module")
 def corpus() -> Reviews:
-    options = SyntheticOptions(num_train=6000, num_test=4000, label_noise=0.03, seed=2025)
+    options = SyntheticOptions(num_train=6400, num_test=4000, label_noise=0.03, seed=2025)
     return generate(options, reason="because")
 
 
@@ -67,13 +67,13 @@ def test_the_noise_changes_labels_but_no_tokens() -> None:
 
 def test_the_corpus_says_where_it_is_from(corpus: Reviews) -> None:
     assert (corpus.line, corpus.reason, corpus.sha256) == ("synthetic", "because", "")
-    for part in ("seed 2025", "6000 training", "4000 test", "label noise 0.03"):
+    for part in ("seed 2025", "6400 training", "4000 test", "label noise 0.03"):
         assert part in corpus.origin
 
 
 def test_the_splits_have_the_sizes_asked_for(corpus: Reviews) -> None:
-    assert (len(corpus.train.tokens), len(corpus.test.tokens)) == (6000, 4000)
-    assert (len(corpus.train.labels), len(corpus.test.labels)) == (6000, 4000)
+    assert (len(corpus.train.tokens), len(corpus.test.tokens)) == (6400, 4000)
+    assert (len(corpus.train.labels), len(corpus.test.labels)) == (6400, 4000)
     assert corpus.train.labels.dtype == np.uint8
 
 
@@ -170,7 +170,7 @@ def test_train_and_test_share_no_review(corpus: Reviews) -> None:
     train, test = (
         {part.tokens.row(row).tobytes() for row in range(len(part.labels))} for part in (corpus.train, corpus.test)
     )
-    assert len(train) == 6000
+    assert len(train) == 6400
     assert not train & test
 
 
