@@ -36,9 +36,9 @@ class DataOptions(OptionGroup):
 class SyntheticOptions(OptionGroup):
     """The embedded synthetic corpus."""
 
-    num_train: int = Field(6000, ge=20, le=1_000_000)
+    num_train: int = Field(6400, ge=20, le=1_000_000)
     """Training reviews, validation included."""
-    num_test: int = Field(2000, ge=20, le=1_000_000)
+    num_test: int = Field(4000, ge=20, le=1_000_000)
     """Test reviews."""
     label_noise: float = Field(0.03, ge=0, lt=0.5)
     """Share of labels flipped at random: one minus it is the best accuracy that any model can have."""
