@@ -133,7 +133,7 @@ def load_model(path: Path) -> keras.Model:
 
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, TypeError, KeyError, RuntimeError, zipfile.BadZipFile) as error:
         raise ContentError(f"{path} cannot be loaded by Keras {keras.__version__}: {error}") from error
 
 

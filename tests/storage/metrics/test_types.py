@@ -35,12 +35,13 @@ TABLE = Table(
 def through_sqlite(query: str | Select[Any], **values: Any) -> Any:
     """What a query finds in a table with one row of these values."""
     engine = create_engine("sqlite://")
-    with engine.begin() as connection:
-        TABLE.create(connection)
-        connection.execute(insert(TABLE).values(id=1, **values))
-        found = connection.scalar(text(query) if isinstance(query, str) else query)
-    engine.dispose()
-    return found
+    try:
+        with engine.begin() as connection:
+            TABLE.create(connection)
+            connection.execute(insert(TABLE).values(id=1, **values))
+            return connection.scalar(text(query) if isinstance(query, str) else query)
+    finally:
+        engine.dispose()
 
 
 def test_a_moment_keeps_its_microseconds() -> None:
