@@ -33,7 +33,7 @@ $(STAMP): pyproject.toml constraints.txt
 lock: $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
-		--no-header --no-annotate --no-emit-index-url --no-emit-find-links --output-file constraints.txt
+		--no-header --no-annotate --output-file constraints.txt
 
 clean:
 	rm -rf $(VENV)
