@@ -21,7 +21,7 @@ _ENVIRONMENT = {
     # A GPU is shared: take memory as it is needed.
     "TF_FORCE_GPU_ALLOW_GROWTH": "true",
     "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
-    # The same run twice gives the same weights, on a GPU too.
+    # Asks a GPU's kernels to repeat themselves, as a processor's do.
     "TF_DETERMINISTIC_OPS": "1",
 }
 
