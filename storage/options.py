@@ -11,8 +11,10 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from storage.errors import OptionError
+from storage.records import CheckAction
 
 ModelName = Literal["baseline_avgpool", "advanced_bilstm_features"]
+Comparing = Literal["superiority", "non-inferiority"]
 MODEL_NAMES: tuple[ModelName, ...] = ("baseline_avgpool", "advanced_bilstm_features")
 
 
@@ -68,10 +70,69 @@ class FeatureOptions(OptionGroup):
 
 
 class CheckOptions(OptionGroup):
-    """Bounds of the checks on the data."""
+    """The checks of the data and of the trained models: what a failure does, and the bounds.
+
+    `fail` stops the run before training, or the model's promotion; `warn` lets it go on; `off` does not measure. The
+    store keeps which it was. Effect sizes are Cliff's delta: 0 is none, 1 is complete separation.
+    """
+
+    label_balance: CheckAction = "fail"
+    """Each split has enough of both classes."""
+    split: CheckAction = "fail"
+    """Train, validation and test are random parts of one whole."""
+    alignment: CheckAction = "fail"
+    """Sequences, features and labels at one place are of the same review."""
+    consistent_scaler: CheckAction = "fail"
+    """One scaler, one encoder, fit on the training rows."""
+    leakage: CheckAction = "fail"
+    """No text of one split stands in another one."""
+    degenerate_reviews: CheckAction = "fail"
+    """Reviews have words, and words that the vocabulary knows."""
+    label_association: CheckAction = "fail"
+    """No single feature or word gives the label away."""
+    probe: CheckAction = "fail"
+    """A linear model reads test as well as it reads train."""
+    drift: CheckAction = "warn"
+    """The reviews are like those that the champion was trained on."""
+    padding: CheckAction = "fail"
+    """A trained model says the same of a review, however it is padded."""
+    row_alignment: CheckAction = "fail"
+    """A trained model's predictions belong to the rows that they are stored for."""
+    degenerate_predictions: CheckAction = "fail"
+    """A trained model's predictions are finite, spread, and cut at the right threshold."""
+    convergence: CheckAction = "fail"
+    """A model was trained long enough, and not too fast."""
+    reload: CheckAction = "fail"
+    """The published bundle gives the same probabilities in a fresh process."""
 
     min_class_share: float = Field(0.2, ge=0, le=0.5)
     """A split in which a class has a smaller share fails."""
+    max_split_effect: float = Field(0.2, gt=0, le=1)
+    """Largest effect size of place in the file, length or label between train and another split."""
+    max_leaked_share: float = Field(0.02, ge=0, le=1)
+    """Largest share of a split's rows whose text, or nearly so, is in another split too."""
+    max_repeated_share: float = Field(0.05, ge=0, le=1)
+    """Largest share of a split's rows that repeat another row of it."""
+    max_contradicting_share: float = Field(0.01, ge=0, le=1)
+    """Largest share of a split's rows whose text is there with the other label too."""
+    near_duplicate_similarity: float = Field(0.8, ge=0.5, le=1)
+    """Share of common word sequences (Jaccard) from which on two reviews count as nearly the same."""
+    max_degenerate_share: float = Field(0.01, ge=0, le=1)
+    """Largest share of a split's rows that are empty or little but one word repeated."""
+    max_oov_share: float = Field(0.3, ge=0, le=1)
+    """Largest share of a split's words that are out of the vocabulary."""
+    max_association: float = Field(0.95, gt=0.5, le=1)
+    """Largest AUC with which one feature, or one word alone, may predict the label."""
+    max_probe_gap: float = Field(0.05, ge=0, le=1)
+    """The probe's accuracy on train, cross-validated, may differ from that on test by this, beyond sampling error."""
+    max_drift_effect: float = Field(0.3, gt=0, le=1)
+    """Largest effect size between these reviews and the champion's: lengths, words, label share."""
+    max_drift_auc: float = Field(0.75, gt=0.5, le=1)
+    """Largest AUC with which a linear model may tell these reviews from the champion's."""
+    padding_tolerance: float = Field(1e-4, gt=0)
+    """Largest difference of a logit between paddings."""
+    reload_tolerance: float = Field(1e-4, gt=0)
+    """Largest difference of a probability between the trained model and its published bundle."""
 
 
 class TrainingOptions(OptionGroup):
@@ -104,8 +165,16 @@ class GateOptions(OptionGroup):
     """Each class's recall must have a lower bound above this."""
     validation_gap_margin: float = Field(0.03, ge=0, le=1)
     """Validation accuracy may exceed test accuracy by no more than this, beyond sampling error."""
+    comparison: Comparing = "superiority"
+    """What a challenger must show: that it is better than the champion, or only that it is not worse by a margin."""
     comparison_alpha: float = Field(0.05, gt=0, lt=0.5)
     """Error spent on all comparisons with champions on one test set together."""
+    accuracy_loss_margin: float = Field(0.005, ge=0, le=0.5)
+    """Accuracy that a challenger may lose where only non-inferiority is asked for."""
+    auc_loss_margin: float = Field(0.005, ge=0, le=0.5)
+    """AUC that a challenger may lose against the champion."""
+    replace_unscorable_champion: bool = False
+    """Let a candidate that passes all other gates replace a champion that cannot be scored; recorded as forced."""
 
 
 class RunOptions(OptionGroup):

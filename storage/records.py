@@ -10,11 +10,14 @@ from typing import Any, Literal
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
-CheckVerdict = Literal["pass", "warn", "fail"]
-GateVerdict = Literal["pass", "fail", "not applicable"]
+CheckVerdict = Literal["pass", "warn", "fail", "off"]
+CheckAction = Literal["fail", "warn", "off"]
+GateVerdict = Literal["pass", "fail", "not applicable", "waived"]
 Scope = Literal["overall", "class 0", "class 1"]
 RunState = Literal["running", "completed", "rejected data", "failed", "cancelled", "crashed"]
 Trigger = Literal["command line", "schedule", "deployment"]
+Standing = Literal["shown", "likely", "possible", "ruled out"]
+Succession = Literal["promotion", "forced replacement", "rollback"]
 
 
 @dataclass(frozen=True)
@@ -50,11 +53,13 @@ class CheckResult:
 
     Attributes:
         name: The check.
-        verdict: `fail` stops the run before training.
+        verdict: `fail` of a check of the data stops the run before training, `fail` of a check of a trained model stops
+            its promotion; `off` was not measured.
         measured: The numbers, by name.
         bound: What they were held against, in words or numbers.
         evidence: One sentence for a person.
         rows: Ids of up to 20 offending rows.
+        action: What the configuration makes of a failure: `fail`, `warn` (it passes as a warning), or `off`.
     """
 
     name: str
@@ -63,6 +68,7 @@ class CheckResult:
     bound: str
     evidence: str
     rows: tuple[str, ...] = ()
+    action: CheckAction = "fail"
 
 
 @dataclass(frozen=True)
@@ -163,6 +169,7 @@ class Candidate:
         device: What trained it.
         best_epoch: The epoch whose weights were kept, from 1.
         training_seconds: Wall time of the training.
+        checks: What the checks of the trained model said.
     """
 
     id: str
@@ -176,6 +183,7 @@ class Candidate:
     epochs: tuple[Epoch, ...]
     validation: Evaluation
     test: Evaluation
+    checks: tuple[CheckResult, ...] = ()
 
 
 @dataclass(frozen=True)

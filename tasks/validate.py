@@ -14,18 +14,18 @@ from storage.options import RunOptions
 from storage.records import SPLITS, CheckResult, SnapshotRecord
 from storage.settings import Settings
 from storage.snapshots import read_rows
-from tasks.checks import run_checks
+from tasks.checks import DATA_CHECKS, run_checks
 from tasks.checks.base import CheckedData
 from tasks.features.encoding import Encoder
 from tasks.features.scaler import Scaler
 
 logger = logging.getLogger(__name__)
 
-_LEVELS = {"pass": logging.INFO, "warn": logging.WARNING, "fail": logging.ERROR}
+_LEVELS = {"pass": logging.INFO, "off": logging.WARNING, "warn": logging.WARNING, "fail": logging.ERROR}
 
 
 @task(task_run_name="validate", cache_policy=NO_CACHE)
-def validate(run_id: str, snapshot: SnapshotRecord, matrices_id: str, options: RunOptions) -> list[CheckResult]:
+def validate(run_id: str, snapshot: SnapshotRecord, matrices_id: str, options: RunOptions) -> tuple[CheckResult, ...]:
     """Measure everything, write all results down, and return them; the flow decides what a failure means."""
     settings = Settings.from_environment()
     store = MetricsStore(settings.database_url)
@@ -37,7 +37,7 @@ def validate(run_id: str, snapshot: SnapshotRecord, matrices_id: str, options: R
             encoder=Encoder.from_json(featurized.encoder),
             scaler=Scaler.from_json(featurized.scaler),
         )
-        results = run_checks(data, options.checks)
+        results = run_checks(DATA_CHECKS, data, options.checks)
         store.record_checks(run_id, results)
     for result in results:
         logger.log(_LEVELS[result.verdict], "check %s: %s, %s", result.name, result.verdict, result.evidence)

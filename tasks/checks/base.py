@@ -1,17 +1,21 @@
-"""What every check is given, and what they share."""
+"""What the checks are given, how the configuration may overrule them, and what they share."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from storage.bundles import Predictions
 from storage.matrices import Matrix
-from storage.records import Split
+from storage.options import CheckOptions
+from storage.records import CheckAction, CheckResult, Epoch, Evaluation, Split
+from storage.sequences import Sequences
 from storage.snapshots import Rows
 from tasks.features.encoding import Encoder
 from tasks.features.scaler import Scaler
@@ -19,14 +23,76 @@ from tasks.features.scaler import Scaler
 MAX_OFFENDING_ROWS = 20
 
 
+Probabilities = npt.NDArray[np.float32]
+Features = npt.NDArray[np.float32]
+Checked = TypeVar("Checked")
+
+
 @dataclass(frozen=True, eq=False)
 class CheckedData:
-    """A snapshot's rows and what featurization made of them."""
+    """A snapshot's rows and what featurization made of them.
+
+    Attributes:
+        reference: Training rows of the snapshot that the line's champion was trained on; None where there is no
+            champion; where they cannot be read, why.
+    """
 
     rows: Mapping[Split, Rows]
     matrices: Mapping[Split, Matrix]
     encoder: Encoder
     scaler: Scaler
+    reference: Rows | str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class CheckedModel:
+    """A trained, evaluated and published model. It is called through functions, so that no check imports Keras.
+
+    Attributes:
+        matrix: The test rows, as the model was fed with them.
+        predictions: What it said about them.
+        epochs: How the training went.
+        max_epochs: Most epochs that it was allowed.
+        predict: Probabilities of label 1, float32 `(rows,)`, of sequences and features, batched as in evaluation.
+        logits: What stands before the sigmoid, float32 `(rows,)`, of one batch that is padded to a given width.
+        reload: Probabilities of the rows at some positions of the test split, `(n,)`, by the published bundle in a
+            fresh process; raises ContentError where that cannot be done.
+    """
+
+    matrix: Matrix
+    predictions: Predictions
+    validation: Evaluation
+    test: Evaluation
+    epochs: tuple[Epoch, ...]
+    max_epochs: int
+    predict: Callable[[Sequences, Features], Probabilities]
+    logits: Callable[[Sequences, Features, int], npt.NDArray[np.float32]]
+    reload: Callable[[npt.NDArray[np.int64]], Probabilities]
+
+
+@dataclass(frozen=True)
+class Check(Generic[Checked]):
+    """A check by its name.
+
+    Attributes:
+        name: As people read it.
+        option: The field of `CheckOptions` that says what a failure does.
+        measure: Measures, and gives a verdict; it never raises, logs or plots.
+    """
+
+    name: str
+    option: str
+    measure: Callable[[Checked, CheckOptions], CheckResult]
+
+    def run(self, checked: Checked, options: CheckOptions) -> CheckResult:
+        """Measure, unless it is turned off; a failure becomes a warning where the configuration says so."""
+        action: CheckAction = getattr(options, self.option)
+        if action == "off":
+            return CheckResult(self.name, "off", {}, "none", "turned off by the configuration", action=action)
+        result = replace(self.measure(checked, options), action=action)
+        if action == "warn" and result.verdict == "fail":
+            return replace(result, verdict="warn")
+        return result
 
 
 def offending(ids: pa.StringArray, is_wrong: npt.NDArray[np.bool_]) -> tuple[str, ...]:
