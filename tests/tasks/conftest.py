@@ -90,12 +90,12 @@ def make_sequences() -> Callable[..., Sequences]:
 
 @pytest.fixture(scope="session")
 def splits(make_sequences: Callable[..., Sequences]) -> dict[Split, Rows]:
-    """Three small splits of random reviews of 5 to 60 words, labels in turn."""
+    """Three small splits of random reviews of 5 to 60 words, as many of each label, in random order."""
     result: dict[Split, Rows] = {}
     for seed, (split, rows) in enumerate(zip(SPLITS, (120, 40, 60), strict=True)):
-        lengths = np.random.default_rng(seed).integers(5, 61, rows).tolist()
-        tokens = make_sequences(lengths, seed=seed)
-        result[split] = Rows(row_ids(split, tokens), (np.arange(rows) % 2).astype(np.uint8), tokens)
+        random = np.random.default_rng(seed)
+        tokens = make_sequences(random.integers(5, 61, rows).tolist(), seed=seed)
+        result[split] = Rows(row_ids(split, tokens), (random.permutation(rows) % 2).astype(np.uint8), tokens)
     return result
 
 
