@@ -10,15 +10,30 @@ from collections.abc import Sequence
 from storage.options import CheckOptions
 from storage.records import CheckResult
 from tasks.checks.alignment import check_alignment
-from tasks.checks.base import Check, Checked, CheckedData
+from tasks.checks.base import Check, Checked, CheckedData, CheckedModel
 from tasks.checks.consistent_scaler import check_consistent_scaler
+from tasks.checks.convergence import check_convergence
+from tasks.checks.degenerate_predictions import check_degenerate_predictions
 from tasks.checks.label_balance import check_label_balance
+from tasks.checks.padding import check_padding
+from tasks.checks.reload import check_reload
+from tasks.checks.row_alignment import check_row_alignment
+from tasks.checks.split import check_split
 
 # In the order in which a person would want to know.
 DATA_CHECKS: tuple[Check[CheckedData], ...] = (
     Check("label balance", "label_balance", check_label_balance),
+    Check("split", "split", check_split),
     Check("train/test alignment", "alignment", check_alignment),
     Check("consistent scaler", "consistent_scaler", check_consistent_scaler),
+)
+
+MODEL_CHECKS: tuple[Check[CheckedModel], ...] = (
+    Check("reload", "reload", check_reload),
+    Check("row alignment", "row_alignment", check_row_alignment),
+    Check("padding", "padding", check_padding),
+    Check("degenerate predictions", "degenerate_predictions", check_degenerate_predictions),
+    Check("convergence", "convergence", check_convergence),
 )
 
 

@@ -5,25 +5,30 @@ from dataclasses import replace
 import numpy as np
 
 from storage.options import CheckOptions
-from tasks.checks import run_checks
+from tasks.checks import DATA_CHECKS, run_checks
 from tasks.checks.base import CheckedData
+
+MODEST = {"label balance", "split", "train/test alignment", "consistent scaler", "leakage", "degenerate reviews"}
 
 
 def test_every_check_gives_a_result_in_a_fixed_order(checked_data: CheckedData) -> None:
-    results = run_checks(checked_data, CheckOptions())
-    assert [result.name for result in results] == ["label balance", "train/test alignment", "consistent scaler"]
-    assert {result.verdict for result in results} == {"pass"}
+    results = run_checks(DATA_CHECKS, checked_data, CheckOptions())
+    assert [result.name for result in results] == [check.name for check in DATA_CHECKS]
+    # These must pass; a probe has nothing to learn from random words.
+    assert {result.verdict for result in results if result.name in MODEST} == {"pass"}
 
 
 def test_the_options_reach_the_checks(checked_data: CheckedData) -> None:
-    rows = checked_data.rows["test"].take(np.arange(1, 60))  # 30 of 59 are positive
+    rows = checked_data.rows["test"].take(np.arange(1, 60))  # 30 of one class, 29 of the other
     data = replace(checked_data, rows={**checked_data.rows, "test": rows})
-    assert run_checks(data, CheckOptions(min_class_share=0.5))[0].verdict == "fail"
-    assert run_checks(data, CheckOptions(min_class_share=0.49))[0].verdict == "pass"
+    assert run_checks(DATA_CHECKS, data, CheckOptions(min_class_share=0.5))[0].verdict == "fail"
+    assert run_checks(DATA_CHECKS, data, CheckOptions(min_class_share=0.49))[0].verdict == "pass"
 
 
 def test_no_check_raises_on_data_that_does_not_fit_together(checked_data: CheckedData) -> None:
     rows = checked_data.rows["test"].take(np.arange(7))
     data = replace(checked_data, rows={**checked_data.rows, "test": rows})
-    verdicts = {result.name: result.verdict for result in run_checks(data, CheckOptions())}
-    assert verdicts == {"label balance": "pass", "train/test alignment": "fail", "consistent scaler": "fail"}
+    verdicts = {result.name: result.verdict for result in run_checks(DATA_CHECKS, data, CheckOptions())}
+    assert verdicts["label balance"] == "pass"
+    assert verdicts["train/test alignment"] == "fail"
+    assert verdicts["consistent scaler"] == "fail"
