@@ -71,7 +71,8 @@ def cli() -> None:
     retrain run          train, evaluate, decide
     retrain history      what was run, and what came of it
     retrain show latest  one run in full
-    retrain champion     what serves now
+    retrain champion     what serves now, and what served before
+    retrain rollback     put an earlier champion back
 
     Where things are kept: the folder in RETRAIN_HOME (default ~/.retrain).
     """
@@ -119,12 +120,7 @@ def run(groups: dict[str, Any], as_json: bool, **flat: Any) -> None:
     from tasks.sources.resolve import check_source
 
     check_source(options, settings)
-    _log_to_terminal()
-    # Python would die of SIGTERM on the spot; like this the run is marked, and Prefect's temporary server is stopped.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    for name, value in _PREFECT_ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
-    logger.info("starting Prefect; without PREFECT_API_URL, with a temporary server, which takes some seconds")
+    _prepare_flow()
     from flows.retrain import run_as_flow
 
     try:
@@ -174,26 +170,73 @@ def show(run: str, as_json: bool) -> None:
 
 @cli.command()
 @click.option("--line", help="Only this line.")
+@click.option("--history", "all_of_them", is_flag=True, help="What served when, and why, instead of what serves now.")
 @json_option
-def champion(line: str | None, as_json: bool) -> None:
+def champion(line: str | None, all_of_them: bool, as_json: bool) -> None:
     """Show what serves now, on each line.
 
     \b
     Example:
-      retrain champion --line imdb
+      retrain champion --line imdb --history
     """
     from flows import terminal
     from storage.metrics.reader import MetricsReader
 
     served = MetricsReader(Settings.from_environment().database_url).champions(line)
-    serving = list({entry.line: entry for entry in served}.values())
-    if not serving:
+    if not served:
         of = f"the line {line!r}" if line else "any line"
         raise NotFoundError(f"there is no champion of {of} yet: no candidate has passed all gates.")
+    shown = served if all_of_them else list({entry.line: entry for entry in served}.values())
     if as_json:
-        terminal.print_json(serving)
+        terminal.print_json(shown)
+    elif all_of_them:
+        terminal.print_succession(_console(), shown)
     else:
-        terminal.print_champions(_console(), serving)
+        terminal.print_champions(_console(), shown)
+
+
+@cli.command()
+@click.argument("line", metavar="LINE")
+@click.option("--reason", required=True, help="Why; it is kept in the history.")
+@click.option(
+    "--to", type=click.IntRange(min=1), default=None, metavar="POSITION",
+    help="Number of the champion in the line's history.  [default: the one before the present one]",
+)  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Decide, but put nothing back.")
+@json_option
+def rollback(line: str, reason: str, to: int | None, dry_run: bool, as_json: bool) -> None:
+    """Let an earlier champion of LINE serve again, if its bundle is still whole.
+
+    \b
+    Example:
+      retrain rollback imdb --reason "complaints about short reviews"
+    """
+    from storage.metrics.reader import MetricsReader
+    from tasks.promotion.rollback import earlier_champion
+
+    if not reason.strip():
+        raise click.BadParameter("a reason is kept in the history: it cannot be empty.", param_hint="--reason")
+    settings = Settings.from_environment()
+    # A mistake is told at once, before anything is started or written down.
+    earlier_champion(MetricsReader(settings.database_url).champions(line), line, to or 0)
+    _prepare_flow()
+    from flows.rollback import rollback_as_flow
+
+    outcome = rollback_as_flow(line, reason.strip(), to or 0, dry_run=dry_run)
+    if as_json:
+        _show(settings, outcome.run_id, as_json=True)
+    else:
+        click.echo(f"\n{outcome.message}\n\nretrain show {outcome.run_id}")
+
+
+def _prepare_flow() -> None:
+    """What comes before a flow is run in this process."""
+    _log_to_terminal()
+    # Python would die of SIGTERM on the spot; like this the run is marked, and Prefect's temporary server is stopped.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for name, value in _PREFECT_ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    logger.info("starting Prefect; without PREFECT_API_URL, with a temporary server, which takes some seconds")
 
 
 def _show(settings: Settings, run_id: str, *, as_json: bool) -> None:

@@ -6,21 +6,15 @@ promotion rule decide, and writes everything down in the metrics store.
 
 from __future__ import annotations
 
-import logging
-import time
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Annotated, Any, cast
 
-from prefect import flow, get_client, runtime
+from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.settings import get_current_settings
-from prefect.states import Completed, Failed
 from pydantic import Field
 
-from storage.bundles import sweep_unrecorded
-from storage.content import sweep
-from storage.errors import DataRejectedError, OptionError, RetrainError
-from storage.metrics.store import MetricsStore
+from flows.runs import Outcome, as_state, check_server, record_run, show_our_logs, trigger
+from storage.errors import DataRejectedError
 from storage.options import (
     MODEL_NAMES,
     CheckOptions,
@@ -32,8 +26,7 @@ from storage.options import (
     SyntheticOptions,
     TrainingOptions,
 )
-from storage.records import Candidate, CheckResult, Decision, RunStart, RunState, Trigger
-from storage.settings import Settings
+from storage.records import Candidate, CheckResult, Decision, RunStart, Trigger
 from storage.versions import git_commit, library_versions
 from tasks.evaluate import evaluate
 from tasks.featurize import featurize
@@ -42,22 +35,6 @@ from tasks.promote import promote
 from tasks.report import report
 from tasks.train import train
 from tasks.validate import validate
-
-logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a run ended.
-
-    Attributes:
-        error: What stopped it; None if it ran to its decision.
-    """
-
-    run_id: str
-    state: RunState
-    message: str
-    error: RetrainError | None = None
 
 
 @flow(name="retrain", flow_run_name="retrain {source}", validate_parameters=True)
@@ -91,8 +68,7 @@ def retrain(
         training: The training loop.
         gates: Bounds of the promotion rule.
     """
-    for name in ("flows", "tasks", "storage"):
-        logging.getLogger(name).setLevel(logging.INFO)
+    show_our_logs()
     options = RunOptions.parse(
         source=source,
         models=tuple(models),
@@ -117,33 +93,16 @@ def run_as_flow(options: RunOptions) -> Outcome:
         OptionError: A Prefect server is set up, but does not answer.
         RetrainError: What stopped the run; its `run_id` says which run that was.
     """
-    _check_server()
+    check_server()
     values = {name: getattr(options, name) for name in RunOptions.model_fields}
     state = retrain(**values | {"models": list(options.models)}, return_state=True)
     return cast(Outcome, state.result())
 
 
-def _check_server() -> None:
-    """Say at once that the server is down; Prefect would try again for a while and end in a traceback."""
-    url = get_current_settings().api.url
-    if url is None:
-        return
-    with get_client(sync_client=True) as client:
-        problem = client.api_healthcheck()
-    if problem is not None:
-        raise OptionError(
-            f"no Prefect server answers at {url} ({type(problem).__name__}): start it, or unset PREFECT_API_URL "
-            "(`prefect config unset PREFECT_API_URL`) to run without one."
-        )
-
-
 def run(options: RunOptions, started_by: Trigger) -> Outcome:
     """One pass, from the source to the decision. However it ends, the store says so."""
-    settings = Settings.from_environment()
-    settings.prepare()
-    store = MetricsStore(settings.database_url)
-    clean_up(settings, store)
     start = RunStart(
+        flow="retrain",
         line="-",
         trigger=started_by,
         options=options.model_dump(mode="json"),
@@ -152,26 +111,7 @@ def run(options: RunOptions, started_by: Trigger) -> Outcome:
         versions=library_versions(),
         git_commit=git_commit(),
     )
-    run_id = store.start_run(start)
-    logger.info("run %s started", run_id)
-    started = time.monotonic()
-
-    def finish(state: RunState, message: str, error: RetrainError | None = None) -> Outcome:
-        store.finish_run(run_id, state, message, time.monotonic() - started)
-        return Outcome(run_id, state, message, error)
-
-    try:
-        return finish("completed", pipeline(run_id, options))
-    except RetrainError as error:
-        error.run_id = run_id
-        return finish("rejected data" if isinstance(error, DataRejectedError) else "failed", str(error), error)
-    except Exception as error:
-        finish("failed", f"{type(error).__name__}: {error}")
-        raise
-    except BaseException:
-        # Ctrl-C, SIGTERM, and the way in which Prefect cancels a run.
-        finish("cancelled", "stopped from outside before it was done")
-        raise
+    return record_run(start, lambda run_id: pipeline(run_id, options))
 
 
 def pipeline(run_id: str, options: RunOptions) -> str:
@@ -187,13 +127,13 @@ def pipeline(run_id: str, options: RunOptions) -> str:
     refuse_rejected(checks)
     trained = [train(run_id, model, matrices_id, options) for model in options.models]
     candidates = [evaluate(run_id, one, snapshot, matrices_id, options) for one in trained]
-    decisions = promote(run_id, candidates, snapshot, options)
+    decisions = promote(run_id, candidates, checks, snapshot, options)
     headline = verdict(candidates, decisions, snapshot.line, options.dry_run)
     report(run_id, snapshot, checks, candidates, decisions, headline)
     return headline
 
 
-def refuse_rejected(checks: list[CheckResult]) -> None:
+def refuse_rejected(checks: Sequence[CheckResult]) -> None:
     """Stop before anything is trained if a check failed.
 
     Raises:
@@ -216,34 +156,6 @@ def verdict(candidates: list[Candidate], decisions: list[Decision], line: str, d
             return f"{would} {winner.model} on {line} ({scores}): {decision.reason}"
     reasons = (f"{by_id[decision.candidate_id].model}: {decision.reason}" for decision in decisions)
     return f"nothing promoted on {line}: {'; '.join(reasons)}"
-
-
-def clean_up(settings: Settings, store: MetricsStore) -> None:
-    """Mark runs that died as crashed, and remove what they left half-written."""
-    dead = store.reap_dead_runs()
-    for run_id in dead:
-        logger.warning("run %s had died without an end: marked as crashed", run_id)
-    orphans = [folder for root in (settings.snapshots, settings.matrices, settings.bundles) for folder in sweep(root)]
-    if dead:
-        orphans += sweep_unrecorded(settings.bundles, dead, store.recorded_bundles())
-    for folder in orphans:
-        logger.warning("removed %s, which a process that is gone had left unfinished", folder)
-
-
-def trigger() -> Trigger:
-    """What started this flow run, as far as Prefect knows."""
-    if runtime.deployment.id is None:
-        return "command line"
-    return "schedule" if "auto-scheduled" in (runtime.flow_run.tags or []) else "deployment"
-
-
-def as_state(outcome: Outcome) -> State[Any]:
-    """The outcome as Prefect shows it: a rejected model is a run that ended well, rejected data and faults are not."""
-    message = f"{outcome.run_id}: {outcome.message}"
-    if outcome.state == "completed":
-        return Completed(message=message, data=outcome)
-    name = "DataRejected" if outcome.state == "rejected data" else "Failed"
-    return Failed(message=message, name=name, data=outcome.error)
 
 
 if __name__ == "__main__":

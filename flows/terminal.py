@@ -17,7 +17,10 @@ from tasks.training.progress import duration_words
 _STATE_STYLES = {"completed": "green", "running": "cyan", "rejected data": "yellow"}
 _METRIC_NAMES = {"auc": "AUC", "log_loss": "log loss", "brier": "Brier score", "f1": "F1"}
 _TRIGGERS = {"command line": "from the command line", "schedule": "on schedule", "deployment": "from a deployment"}
-_VERDICT_STYLES = {"pass": "green", "fail": "red", "warn": "yellow", "not applicable": "dim"}
+_VERDICT_STYLES = {
+    **{"pass": "green", "fail": "red", "warn": "yellow", "off": "yellow", "not applicable": "dim", "waived": "yellow"},
+    **{"shown": "red", "likely": "yellow", "possible": "cyan", "ruled out": "dim"},
+}
 
 
 def print_json(value: Any) -> None:
@@ -64,12 +67,14 @@ def print_run(console: Console, run: dict[str, Any]) -> None:
     for name, value in _facts(run):
         facts.add_row(f"[dim]{name}[/]", value)
     console.print(facts)
-    _print_table(console, "Checks", run["checks"], ("name", "verdict", "evidence"))
-    _print_models(console, run["candidates"])
-    for candidate in run["candidates"]:
-        decision = candidate["decision"]
-        title = f"{candidate['model']}: {decision['verdict'] if decision else 'not decided'}"
-        _print_table(console, title, candidate["gates"], ("name", "verdict", "words"))
+    _print_checks(console, "Checks of the data", run["checks"], "data")
+    _print_models(console, run["candidates"], run["checks"])
+    for decision in run["decisions"]:
+        model = decision["candidate_id"].split("/")[-1]
+        _print_checks(console, f"Checks of {model}", run["checks"], model)
+        _print_decision(console, model, decision)
+    if run["ledger"]:
+        _print_ledger(console, run["ledger"])
     _print_table(console, "Stages", [_stage(stage) for stage in run["stages"]], ("name", "seconds", "peak memory"))
 
 
@@ -85,6 +90,21 @@ def print_champions(console: Console, champions: Sequence[Champion]) -> None:
         console.print(grid)
 
 
+def print_succession(console: Console, champions: Sequence[Champion]) -> None:
+    """What served when, and why, oldest first."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in ("line", "number", "since (UTC)", "run", "model", "by"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("why", overflow="fold", ratio=1)
+    serving = {entry.line: entry.position for entry in champions}
+    for entry in champions:
+        run, _, model = entry.candidate_id.partition("/")
+        style = "green" if serving[entry.line] == entry.position else ""
+        values = (entry.line, str(entry.position), _time(entry.promoted_at), run, model, entry.succession, entry.reason)
+        table.add_row(*(_plain(value) for value in values), style=style)
+    console.print(table)
+
+
 def _duration(seconds: float | None) -> str:
     return "-" if seconds is None else duration_words(seconds)
 
@@ -96,24 +116,64 @@ def _facts(run: dict[str, Any]) -> list[tuple[str, str]]:
         rows = " / ".join(f"{snapshot[f'num_{split}']:,}" for split in ("train", "validation", "test"))
         facts += [
             ("source", snapshot["origin"]),
-            ("because", run["source_reason"]),
+            *([("because", run["source_reason"])] if run["source_reason"] else []),
             ("snapshot", f"{snapshot['id'][:12]}, {rows} rows for training / validation / test"),
         ]
-    facts += [("device", run["device"] or "-"), ("seed", str(run["seed"])), ("commit", run["git_commit"] or "-")]
+    if run["seed"] is not None:
+        facts += [("device", run["device"] or "-"), ("seed", str(run["seed"]))]
+    facts += [("commit", run["git_commit"] or "-")]
     return facts
 
 
-def _print_models(console: Console, candidates: list[dict[str, Any]]) -> None:
+def _print_checks(console: Console, title: str, checks: list[dict[str, Any]], subject: str) -> None:
+    of_subject = [check for check in checks if check["subject"] == subject]
+    _print_table(console, title, of_subject, ("name", "verdict", "evidence"))
+
+
+def _print_decision(console: Console, model: str, decision: dict[str, Any]) -> None:
+    put_back = decision["kind"] == "rollback" and decision["verdict"] == "promoted"
+    verdict = "put back" if put_back else decision["verdict"]
+    _print_table(console, f"{model}: {verdict}", decision["gates"], ("name", "verdict", "words"))
+    suspects = [
+        {"name": row["cause"], "verdict": row["standing"], "words": _suspect_words(row)}
+        for row in decision["diagnosis"]
+    ]
+    _print_table(console, f"{model}: why it may have been rejected", suspects, ("name", "verdict", "words"))
+
+
+def _suspect_words(suspect: dict[str, Any]) -> str:
+    if suspect["standing"] == "ruled out":
+        return str(suspect["evidence"])
+    return f"{suspect['evidence']}. What to do: {suspect['remedy']}"
+
+
+def _print_ledger(console: Console, ledger: dict[str, Any]) -> None:
+    console.print()
+    console.print("[bold]Ledger[/]")
+    count = ledger["comparisons"]
+    console.print(
+        f"test set {ledger['test_id'][:12]}: {count} comparison{'' if count == 1 else 's'} with a champion so far, "
+        f"α spent {ledger['spent']:.4f} of {ledger['total']:g}, left {ledger['left']:.4f}; the next one may spend "
+        f"{ledger['next']:.3g}",
+        highlight=False,
+    )
+
+
+def _print_models(console: Console, candidates: list[dict[str, Any]], checks: list[dict[str, Any]]) -> None:
     if not candidates:
         return
+    probe: dict[str, Any] = next(
+        (check["measured"] for check in checks if check["name"] == "probe" and check["measured"]), {}
+    )
     table = Table(title="Models", title_justify="left", title_style="bold", box=None, pad_edge=False)
-    for name in ("", *(candidate["model"] for candidate in candidates)):
+    for name in ("", *(candidate["model"] for candidate in candidates), *(["linear probe"] if probe else [])):
         table.add_column(name, no_wrap=True)
     rows = [("test", name, "overall") for name in ("accuracy", "auc", "log_loss", "brier")]
     rows += [("test", name, scope) for scope in ("class 0", "class 1") for name in ("precision", "recall", "f1")]
     for split, name, scope in [*rows, ("validation", "accuracy", "overall")]:
         label = f"{split} {_METRIC_NAMES.get(name, name)}" + ("" if scope == "overall" else f", {scope}")
-        table.add_row(label, *(_metric(candidate, split, name, scope) for candidate in candidates))
+        cells = [_metric(candidate, split, name, scope) for candidate in candidates]
+        table.add_row(label, *cells, *([_probe_metric(probe, split, name, scope)] if probe else []))
     table.add_row("confusion [TN FP / FN TP]", *(_confusion(candidate) for candidate in candidates))
     table.add_row(
         "best epoch", *(f"{candidate['best_epoch']} of {len(candidate['epochs'])}" for candidate in candidates)
@@ -130,6 +190,11 @@ def _metric(candidate: dict[str, Any], split: str, name: str, scope: str) -> str
             bounds = f"  \\[{metric['lower']:.4f}, {metric['upper']:.4f}]" if metric["lower"] is not None else ""
             return f"{metric['value']:.4f}{bounds}"
     return "-"
+
+
+def _probe_metric(probe: dict[str, Any], split: str, name: str, scope: str) -> str:
+    value = probe.get(f"{split}_{name}") if scope == "overall" else None
+    return "" if value is None else f"{value:.4f}"
 
 
 def _confusion(candidate: dict[str, Any]) -> str:
@@ -153,7 +218,7 @@ def _print_table(console: Console, title: str, rows: list[dict[str, Any]], colum
         cells = [str(row[column]) for column in columns]
         table.add_row(
             *(
-                f"[{_VERDICT_STYLES[cell]}]{cell}[/]" if column == "verdict" else cell.replace("[", r"\[")
+                f"[{_VERDICT_STYLES[cell]}]{cell}[/]" if column == "verdict" else _plain(cell)
                 for column, cell in zip(columns, cells, strict=True)
             )
         )
@@ -179,10 +244,17 @@ def _scores(run: RunSummary) -> list[str]:
 
 def _short_verdict(run: RunSummary) -> str:
     if run.promoted:
-        return f"dry run: would promote {run.promoted}" if run.dry_run else f"[green]promoted {run.promoted}[/]"
+        put, would = ("put back", "put back") if run.flow == "rollback" else ("promoted", "promote")
+        return f"dry run: would {would} {run.promoted}" if run.dry_run else f"[green]{put} {run.promoted}[/]"
     if run.state == "completed":
-        return "dry run: would promote nothing" if run.dry_run else "nothing promoted"
-    return run.message.replace("[", r"\[")
+        did, would = ("put back", "put back") if run.flow == "rollback" else ("promoted", "promote")
+        return f"dry run: would {would} nothing" if run.dry_run else f"nothing {did}"
+    return _plain(run.message)
+
+
+def _plain(text: str) -> str:
+    """Text in which nothing is taken for rich's markup."""
+    return text.replace("[", r"\[")
 
 
 def _time(moment: datetime) -> str:

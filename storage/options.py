@@ -173,6 +173,8 @@ class GateOptions(OptionGroup):
     """Accuracy that a challenger may lose where only non-inferiority is asked for."""
     auc_loss_margin: float = Field(0.005, ge=0, le=0.5)
     """AUC that a challenger may lose against the champion."""
+    beat_probe: bool = False
+    """Reject a model whose test accuracy is not above that of the probe, a linear model on word counts."""
     replace_unscorable_champion: bool = False
     """Let a candidate that passes all other gates replace a champion that cannot be scored; recorded as forced."""
 

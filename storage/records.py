@@ -17,6 +17,7 @@ Scope = Literal["overall", "class 0", "class 1"]
 RunState = Literal["running", "completed", "rejected data", "failed", "cancelled", "crashed"]
 Trigger = Literal["command line", "schedule", "deployment"]
 Standing = Literal["shown", "likely", "possible", "ruled out"]
+FlowName = Literal["retrain", "rollback"]
 Succession = Literal["promotion", "forced replacement", "rollback"]
 
 
@@ -188,14 +189,26 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Champion:
-    """An entry in a line's history of what served; the last one serves now."""
+    """An entry in a line's history of what served; the last one serves now.
+
+    Attributes:
+        position: From 1, in the order in which they served.
+        bundle: The bundle's digest.
+        snapshot_id: What it was trained on.
+        succession: How it came to serve.
+        mark: Position of the line's high-water mark from here on: the last champion that was shown to be better than
+            the mark before it, or was put there by hand. Challengers are held against it too, so that a row of small
+            losses, each within its margin, cannot add up.
+    """
 
     line: str
     position: int
     candidate_id: str
     model: str
     bundle: str
-    test_id: str
+    snapshot_id: str
+    succession: Succession
+    mark: int
     reason: str
     promoted_at: datetime
 
@@ -213,6 +226,7 @@ class Comparison:
         p_value: Exact McNemar, one-sided: the challenger is not better.
         difference: Accuracy of the challenger minus the champion's, (b - c) / n, with `lower` and `upper` at 95 %.
         auc_difference: The same for the AUC, with DeLong's paired interval at 95 %.
+        auc_standard_error: DeLong's, of the difference; NaN where it is undefined.
     """
 
     champion_id: str
@@ -228,6 +242,7 @@ class Comparison:
     auc_difference: float
     auc_lower: float
     auc_upper: float
+    auc_standard_error: float
 
 
 @dataclass(frozen=True)
@@ -248,24 +263,56 @@ class Gate:
 
 
 @dataclass(frozen=True)
+class Suspect:
+    """A cause that a rejection may have.
+
+    Attributes:
+        cause: In the field's words, such as `alignment` or `too few epochs`.
+        standing: `shown` by a check that names it, `likely` or `possible` from what was measured, or `ruled out`.
+        evidence: One sentence with the numbers.
+        remedy: What to do about it.
+    """
+
+    cause: str
+    standing: Standing
+    evidence: str
+    remedy: str
+
+
+@dataclass(frozen=True)
 class Decision:
-    """What the rule said about one candidate."""
+    """What the rule said about one candidate.
+
+    Attributes:
+        diagnosis: Of a rejection: the suspected causes, the strongest first, then those that are ruled out.
+        succession: How the candidate comes to serve, if it does.
+        moves_mark: Whether it becomes the line's high-water mark, if it serves.
+    """
 
     candidate_id: str
     promote: bool
     reason: str
     gates: tuple[Gate, ...]
     comparison: Comparison | None = None
+    diagnosis: tuple[Suspect, ...] = ()
+    succession: Succession = "promotion"
+    moves_mark: bool = True
 
 
 @dataclass(frozen=True)
 class RunStart:
-    """What is known of a run when it starts."""
+    """What is known of a run when it starts.
 
+    Attributes:
+        flow: Which flow it is a run of.
+        seed: None where nothing is drawn.
+    """
+
+    flow: FlowName
     line: str
     trigger: Trigger
     options: dict[str, Any]
-    seed: int
+    seed: int | None
     dry_run: bool
     versions: dict[str, str]
     git_commit: str | None
@@ -292,6 +339,7 @@ class RunSummary:
     """
 
     id: str
+    flow: FlowName
     line: str
     state: RunState
     trigger: Trigger

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,7 @@ from storage.metrics.reader import MetricsReader
 from storage.metrics.stages import measured_stage
 from storage.metrics.store import MetricsStore
 from storage.options import RunOptions
-from storage.records import Candidate, Champion, Comparison, Decision, SnapshotRecord
+from storage.records import Candidate, Champion, CheckResult, Comparison, Decision, SnapshotRecord
 from storage.settings import Settings
 from storage.snapshots import Rows, read_rows
 from tasks.evaluation.alignment import join_by_id
@@ -34,9 +35,20 @@ _TRIES = 3
 
 @task(task_run_name="promote", cache_policy=NO_CACHE)
 def promote(
-    run_id: str, candidates: Sequence[Candidate], snapshot: SnapshotRecord, options: RunOptions
+    run_id: str,
+    candidates: Sequence[Candidate],
+    checks: Sequence[CheckResult],
+    snapshot: SnapshotRecord,
+    options: RunOptions,
 ) -> list[Decision]:
     """Decide on all candidates of a run together, in one transaction with the new champion.
+
+    Args:
+        run_id: The run.
+        candidates: With what the checks of each trained model said.
+        checks: What the checks of the data said.
+        snapshot: What they were trained on, and whose test rows the champion is scored on.
+        options: The run's.
 
     Raises:
         StaleDecisionError: Other runs kept changing the champion or the ledger in the meantime.
@@ -46,7 +58,7 @@ def promote(
     with measured_stage(store, run_id, "promote"):
         for attempt in range(_TRIES):
             try:
-                decisions = _decide_and_record(settings, store, candidates, snapshot, options)
+                decisions = _decide_and_record(settings, store, run_id, candidates, checks, snapshot, options)
                 break
             except StaleDecisionError:
                 if attempt == _TRIES - 1:
@@ -54,29 +66,35 @@ def promote(
     for decision in decisions:
         verdict = "PROMOTE" if decision.promote else "REJECT"
         logger.info("%s %s: %s", verdict, decision.candidate_id.split("/")[-1], decision.reason)
+        for suspect in decision.diagnosis:
+            logger.info("  %s: %s, %s", suspect.standing, suspect.cause, suspect.evidence)
     return decisions
 
 
 def _decide_and_record(
     settings: Settings,
     store: MetricsStore,
+    run_id: str,
     candidates: Sequence[Candidate],
+    checks: Sequence[CheckResult],
     snapshot: SnapshotRecord,
     options: RunOptions,
 ) -> list[Decision]:
     reader = MetricsReader(settings.database_url)
-    champion = reader.champion(snapshot.line)
-    spent = reader.num_comparisons(snapshot.test_id)
-    if champion is None:
-        comparisons: list[Comparison | str | None] = [None] * len(candidates)
-    else:
-        comparisons = _compare_all(settings, champion, candidates, snapshot, options, spent)
+    served = reader.champions(snapshot.line)
+    champion = served[-1] if served else None
+    opponents = _Opponents(settings, snapshot, reader.num_comparisons(snapshot.test_id), options)
+    against_champion = opponents.compare(champion, candidates)
+    # A champion that is the high-water mark itself need not be compared with twice.
+    mark = served[champion.mark - 1] if champion and champion.mark != champion.position else None
+    against_mark = opponents.compare(mark, candidates)
     assessments = [
-        Assessment(candidate.id, candidate.validation, candidate.test, comparison)
-        for candidate, comparison in zip(candidates, comparisons, strict=True)
+        Assessment(candidate.id, candidate.validation, candidate.test, (*checks, *candidate.checks), *compared)
+        for candidate, *compared in zip(candidates, against_champion, against_mark, strict=True)
     ]
     decisions = decide(assessments, options.gates)
     store.record_decisions(
+        run_id,
         decisions,
         line=snapshot.line,
         test_id=snapshot.test_id,
@@ -86,34 +104,38 @@ def _decide_and_record(
     return decisions
 
 
-def _compare_all(
-    settings: Settings,
-    champion: Champion,
-    candidates: Sequence[Candidate],
-    snapshot: SnapshotRecord,
-    options: RunOptions,
-    spent: int,
-) -> list[Comparison | str | None]:
-    """Every candidate against the champion, which is scored now, with its own bundle, on the same rows."""
-    rows = read_rows(settings.snapshots, snapshot.id, "test")
-    try:
-        probabilities = _score_champion(settings, champion, rows)
-    except ContentError as error:
-        # Without the champion's answer nothing shows that a candidate is better: the gate fails.
-        logger.error("the champion %s cannot be scored: %s", champion.candidate_id, error)
-        return [str(error)] * len(candidates)
-    logger.info("compared with the champion %s, scored now on the same test rows", champion.candidate_id)
-    return [
-        _compare(
-            candidate_predictions=read_test_predictions(settings.bundles, candidate.bundle),
-            ids=rows.ids,
-            champion=champion,
-            champion_probabilities=probabilities,
-            index=spent + number,
-            total_alpha=options.gates.comparison_alpha,
-        )
-        for number, candidate in enumerate(candidates)
-    ]
+@dataclass(frozen=True)
+class _Opponents:
+    """What the candidates are compared with: each scored now, with its own bundle, on today's test rows."""
+
+    settings: Settings
+    snapshot: SnapshotRecord
+    spent: int
+    options: RunOptions
+
+    def compare(self, opponent: Champion | None, candidates: Sequence[Candidate]) -> Sequence[Comparison | str | None]:
+        """Every candidate with one opponent: None if there is none, a reason if it cannot be scored."""
+        if opponent is None:
+            return [None] * len(candidates)
+        rows = read_rows(self.settings.snapshots, self.snapshot.id, "test")
+        try:
+            probabilities = _score_champion(self.settings, opponent, rows)
+        except ContentError as error:
+            # Without the opponent's answer nothing shows that a candidate is better: the gate fails.
+            logger.error("the champion %s cannot be scored: %s", opponent.candidate_id, error)
+            return [str(error)] * len(candidates)
+        logger.info("compared with the champion %s, scored now on the same test rows", opponent.candidate_id)
+        return [
+            _compare(
+                candidate_predictions=read_test_predictions(self.settings.bundles, candidate.bundle),
+                ids=rows.ids,
+                champion=opponent,
+                champion_probabilities=probabilities,
+                index=self.spent + number,
+                total_alpha=self.options.gates.comparison_alpha,
+            )
+            for number, candidate in enumerate(candidates)
+        ]
 
 
 def _score_champion(settings: Settings, champion: Champion, rows: Rows) -> npt.NDArray[np.float32]:
@@ -151,4 +173,5 @@ def _compare(
         auc_difference=auc.difference,
         auc_lower=auc.lower,
         auc_upper=auc.upper,
+        auc_standard_error=auc.standard_error,
     )

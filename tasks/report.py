@@ -11,7 +11,10 @@ from prefect.cache_policies import NO_CACHE
 
 from storage.records import Candidate, CheckResult, Decision, SnapshotRecord
 
-_MARKS = {"pass": "✓ pass", "fail": "✗ fail", "warn": "! warn", "not applicable": "not applicable"}
+_MARKS = {
+    **{"pass": "✓ pass", "fail": "✗ fail", "warn": "! warn", "off": "off"},
+    **{"not applicable": "not applicable", "waived": "waived"},
+}
 
 
 @task(task_run_name="report", cache_policy=NO_CACHE)
@@ -56,10 +59,31 @@ def verdict_markdown(
             for candidate in candidates
         ),
     ]
+    of_model = {candidate.id: candidate.checks for candidate in candidates}
     for decision in decisions:
-        verdict = "promote" if decision.promote else "reject"
-        lines += ["", f"## {decision.candidate_id.split('/')[-1]}: {verdict}", ""]
+        model = decision.candidate_id.split("/")[-1]
+        lines += ["", f"## {model}: {'promote' if decision.promote else 'reject'}", ""]
         lines += [f"- **{gate.name}**: {_MARKS[gate.verdict]}, {gate.words}" for gate in decision.gates]
-    lines += ["", "## Checks of the data", ""]
-    lines += [f"- **{check.name}**: {_MARKS[check.verdict]}, {check.evidence}" for check in checks]
+        lines += _diagnosis_lines(model, decision)
+        lines += _check_lines(f"Checks of {model}", of_model[decision.candidate_id])
+    lines += _check_lines("Checks of the data", checks)
     return "\n".join(lines) + "\n"
+
+
+def _diagnosis_lines(model: str, decision: Decision) -> list[str]:
+    if not decision.diagnosis:
+        return []
+    lines = ["", f"### Why {model} may have been rejected", ""]
+    for suspect in decision.diagnosis:
+        remedy = "" if suspect.standing == "ruled out" else f" *What to do: {suspect.remedy}.*"
+        lines.append(f"- **{suspect.cause}**: {suspect.standing}, {suspect.evidence}.{remedy}")
+    return lines
+
+
+def _check_lines(title: str, checks: Sequence[CheckResult]) -> list[str]:
+    return [
+        "",
+        f"### {title}",
+        "",
+        *(f"- **{check.name}**: {_MARKS[check.verdict]}, {check.evidence}" for check in checks),
+    ]

@@ -7,13 +7,15 @@ import logging
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from storage.errors import ContentError
 from storage.matrices import read_featurized, read_matrix
+from storage.metrics.reader import MetricsReader
 from storage.metrics.stages import measured_stage
 from storage.metrics.store import MetricsStore
 from storage.options import RunOptions
 from storage.records import SPLITS, CheckResult, SnapshotRecord
 from storage.settings import Settings
-from storage.snapshots import read_rows
+from storage.snapshots import Rows, read_rows
 from tasks.checks import DATA_CHECKS, run_checks
 from tasks.checks.base import CheckedData
 from tasks.features.encoding import Encoder
@@ -36,9 +38,21 @@ def validate(run_id: str, snapshot: SnapshotRecord, matrices_id: str, options: R
             matrices={name: read_matrix(settings.matrices, matrices_id, name) for name in SPLITS},
             encoder=Encoder.from_json(featurized.encoder),
             scaler=Scaler.from_json(featurized.scaler),
+            reference=_reference(settings, snapshot.line),
         )
         results = run_checks(DATA_CHECKS, data, options.checks)
         store.record_checks(run_id, results)
     for result in results:
         logger.log(_LEVELS[result.verdict], "check %s: %s, %s", result.name, result.verdict, result.evidence)
     return results
+
+
+def _reference(settings: Settings, line: str) -> Rows | str | None:
+    """What the champion was trained on; None without a champion; why, where it cannot be read."""
+    champion = MetricsReader(settings.database_url).champion(line)
+    if champion is None:
+        return None
+    try:
+        return read_rows(settings.snapshots, champion.snapshot_id, "train")
+    except ContentError as error:
+        return str(error)

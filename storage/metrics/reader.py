@@ -20,6 +20,7 @@ from storage.metrics.tables import (
     ComparisonRow,
     ConfusionMatrixRow,
     DecisionRow,
+    DiagnosisRow,
     EpochRow,
     GateRow,
     MetricRow,
@@ -28,7 +29,7 @@ from storage.metrics.tables import (
     SnapshotRow,
     StageRow,
 )
-from storage.records import Champion, RunSummary
+from storage.records import SPLITS, Champion, RunSummary, SnapshotRecord
 
 
 class MetricsReader:
@@ -58,14 +59,15 @@ class MetricsReader:
             ids = [run.id for run in runs]
             scores = self._test_scores(session, ids)
             promoted = session.execute(
-                select(CandidateRow.run_id, CandidateRow.model)
-                .join(DecisionRow, DecisionRow.candidate_id == CandidateRow.id)
-                .where(CandidateRow.run_id.in_(ids), DecisionRow.verdict.in_(("promoted", "would promote")))
+                select(DecisionRow.run_id, CandidateRow.model)
+                .join(CandidateRow, CandidateRow.id == DecisionRow.candidate_id)
+                .where(DecisionRow.run_id.in_(ids), DecisionRow.verdict.in_(("promoted", "would promote")))
             )
             winners = {row.run_id: row.model for row in promoted}
         return [
             RunSummary(
                 id=run.id,
+                flow=run.flow,  # type: ignore[arg-type]  # the table's constraint holds the words
                 line=run.line,
                 state=run.state,  # type: ignore[arg-type]  # the table's constraint holds the words
                 trigger=run.trigger,  # type: ignore[arg-type]
@@ -94,13 +96,19 @@ class MetricsReader:
             candidates = session.scalars(
                 select(CandidateRow).where(CandidateRow.run_id == run.id).order_by(CandidateRow.created_at)
             ).all()
+            decisions = session.scalars(
+                select(DecisionRow).where(DecisionRow.run_id == run.id).order_by(DecisionRow.decided_at)
+            ).all()
             snapshot = session.get(SnapshotRow, run.snapshot_id) if run.snapshot_id else None
+            checks = select(CheckRow).where(CheckRow.run_id == run.id).order_by(CheckRow.subject, CheckRow.position)
             return {
                 **_plain(run),
                 "snapshot": _plain(snapshot) if snapshot else None,
                 "stages": _list(session, select(StageRow).where(StageRow.run_id == run.id).order_by(StageRow.position)),
-                "checks": _list(session, select(CheckRow).where(CheckRow.run_id == run.id).order_by(CheckRow.position)),
+                "checks": _list(session, checks),
                 "candidates": [self._candidate(session, candidate) for candidate in candidates],
+                "decisions": [self._decision(session, decision) for decision in decisions],
+                "ledger": self._ledger(session, run, snapshot) if snapshot and run.flow == "retrain" else None,
             }
 
     def champion(self, line: str) -> Champion | None:
@@ -111,15 +119,37 @@ class MetricsReader:
     def champions(self, line: str | None = None) -> list[Champion]:
         """What served when, of one line or of all, oldest first."""
         query = (
-            select(ChampionRow, CandidateRow.model, CandidateRow.bundle, DecisionRow.test_id)
+            select(ChampionRow, CandidateRow.model, CandidateRow.bundle, RunRow.snapshot_id)
             .join(CandidateRow, CandidateRow.id == ChampionRow.candidate_id)
-            .join(DecisionRow, DecisionRow.candidate_id == ChampionRow.candidate_id)
+            .join(RunRow, RunRow.id == CandidateRow.run_id)
             .order_by(ChampionRow.line, ChampionRow.position)
         )
         if line is not None:
             query = query.where(ChampionRow.line == line)
         with Session(self._engine) as session:
             return [_champion(row) for row in session.execute(query)]
+
+    def snapshot(self, snapshot_id: str) -> SnapshotRecord:
+        """A snapshot that some run used.
+
+        Raises:
+            NotFoundError: The store does not know it.
+        """
+        with Session(self._engine) as session:
+            row = session.get(SnapshotRow, snapshot_id)
+            if row is None:
+                raise NotFoundError(f"the metrics store knows no snapshot {snapshot_id!r}.")
+            return SnapshotRecord(
+                id=row.id,
+                test_id=row.test_id,
+                line=row.line,
+                origin=row.origin,
+                reason="",
+                source_sha256=row.source_sha256,
+                num_rows={split: getattr(row, f"num_{split}") for split in SPLITS},
+                split_seed=row.split_seed,
+                content_version=row.content_version,
+            )
 
     def num_comparisons(self, test_id: str) -> int:
         """How often a test set has been used to compare a challenger with a champion."""
@@ -158,18 +188,42 @@ class MetricsReader:
         return scores
 
     def _candidate(self, session: Session, candidate: CandidateRow) -> dict[str, Any]:
-        decision = session.get(DecisionRow, candidate.id)
         of = candidate.id
-        comparison = session.scalar(select(ComparisonRow).where(ComparisonRow.candidate_id == of))
         matrices = select(ConfusionMatrixRow).where(ConfusionMatrixRow.candidate_id == of)
         return {
             **_plain(candidate),
             "epochs": _list(session, select(EpochRow).where(EpochRow.candidate_id == of).order_by(EpochRow.epoch)),
             "metrics": _list(session, select(MetricRow).where(MetricRow.candidate_id == of)),
             "confusion_matrices": _list(session, matrices),
-            "decision": _plain(decision) if decision else None,
-            "gates": _list(session, select(GateRow).where(GateRow.candidate_id == of).order_by(GateRow.position)),
+        }
+
+    def _decision(self, session: Session, decision: DecisionRow) -> dict[str, Any]:
+        of = decision.id
+        comparison = session.scalar(select(ComparisonRow).where(ComparisonRow.decision_id == of))
+        diagnosis = select(DiagnosisRow).where(DiagnosisRow.decision_id == of).order_by(DiagnosisRow.position)
+        return {
+            **_plain(decision),
+            "gates": _list(session, select(GateRow).where(GateRow.decision_id == of).order_by(GateRow.position)),
+            "diagnosis": _list(session, diagnosis),
             "comparison": _plain(comparison) if comparison else None,
+        }
+
+    def _ledger(self, session: Session, run: RunRow, snapshot: SnapshotRow) -> dict[str, Any]:
+        """What the run's test set has seen so far: comparisons, the error that they spent, and what is left of it."""
+        row = session.execute(
+            select(func.count(), func.coalesce(func.sum(ComparisonRow.alpha), 0.0)).where(
+                ComparisonRow.test_id == snapshot.test_id
+            )
+        ).one()
+        total = float(run.options.get("gates", {}).get("comparison_alpha", 0.0))
+        spent = float(row[1])
+        return {
+            "test_id": snapshot.test_id,
+            "comparisons": int(row[0]),
+            "total": total,
+            "spent": spent,
+            "left": max(0.0, total - spent),
+            "next": total / ((row[0] + 1) * (row[0] + 2)),
         }
 
 
@@ -181,7 +235,9 @@ def _champion(row: Row[Any]) -> Champion:
         candidate_id=entry.candidate_id,
         model=row.model,
         bundle=row.bundle,
-        test_id=row.test_id,
+        snapshot_id=row.snapshot_id,
+        succession=entry.succession,
+        mark=entry.mark,
         reason=entry.reason,
         promoted_at=entry.promoted_at,
     )

@@ -6,11 +6,9 @@ Reading is in `storage.metrics.reader`.
 from __future__ import annotations
 
 import dataclasses
-import math
 import secrets
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 from sqlalchemy import func, insert, inspect, select, update
 from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
@@ -18,18 +16,20 @@ from sqlalchemy.orm import Session
 
 from storage.errors import SchemaVersionError, StaleDecisionError, StoreError
 from storage.metrics.engine import Lease, writing_engine
+from storage.metrics.rows import (
+    add_champion,
+    add_comparison,
+    add_decision,
+    check_rows,
+    decision_id,
+    evaluation_rows,
+)
 from storage.metrics.tables import (
     SCHEMA_VERSION,
     Base,
     CandidateRow,
     ChampionRow,
-    CheckRow,
-    ComparisonRow,
-    ConfusionMatrixRow,
-    DecisionRow,
     EpochRow,
-    GateRow,
-    MetricRow,
     RunRow,
     SchemaVersion,
     SnapshotRow,
@@ -38,10 +38,7 @@ from storage.metrics.tables import (
 from storage.records import (
     Candidate,
     CheckResult,
-    Comparison,
     Decision,
-    Evaluation,
-    Gate,
     RunStart,
     RunState,
     SnapshotRecord,
@@ -140,24 +137,12 @@ class MetricsStore:
             session.add(StageRow(run_id=run_id, position=position, **dataclasses.asdict(stage)))
 
     def record_checks(self, run_id: str, results: Sequence[CheckResult]) -> None:
-        """Note what the checks measured."""
+        """Note what the checks of the data measured."""
         with self._write() as session:
-            session.add_all(
-                CheckRow(
-                    run_id=run_id,
-                    name=result.name,
-                    position=position,
-                    verdict=result.verdict,
-                    measured=dict(result.measured),
-                    bound=result.bound,
-                    evidence=result.evidence,
-                    offending_rows=list(result.rows),
-                )
-                for position, result in enumerate(results)
-            )
+            session.add_all(check_rows(run_id, "data", results))
 
     def record_candidate(self, candidate: Candidate) -> None:
-        """Note a candidate with its epochs, metrics and confusion matrices. Its bundle must be published already."""
+        """Note a candidate with its epochs, metrics, confusion matrices and checks. Its bundle must be published."""
         with self._write() as session:
             session.add(
                 CandidateRow(
@@ -177,17 +162,26 @@ class MetricsStore:
                 values = dataclasses.asdict(epoch)
                 session.add(EpochRow(candidate_id=candidate.id, epoch=values.pop("number"), **values))
             for evaluation in (candidate.validation, candidate.test):
-                session.add_all(_evaluation_rows(candidate.id, evaluation))
+                session.add_all(evaluation_rows(candidate.id, evaluation))
+            session.add_all(check_rows(candidate.run_id, candidate.model, candidate.checks))
             session.execute(update(RunRow).where(RunRow.id == candidate.run_id).values(device=candidate.device))
 
     def record_decisions(
-        self, decisions: Sequence[Decision], *, line: str, test_id: str, dry_run: bool, champion_position: int
+        self,
+        run_id: str,
+        decisions: Sequence[Decision],
+        *,
+        line: str,
+        test_id: str,
+        dry_run: bool,
+        champion_position: int,
     ) -> None:
         """Write the decisions of one run, their share of the ledger, and the new champion, in one transaction.
 
         A dry run leaves the ledger and the champions alone.
 
         Args:
+            run_id: The run that decides; a rollback decides about a candidate of an earlier one.
             decisions: At most one of them promotes.
             line: The line whose champion is decided on.
             test_id: The test set that was used.
@@ -206,23 +200,15 @@ class MetricsStore:
                         f"(expected entry {champion_position}, found {last})."
                     )
                 for decision in decisions:
-                    _add_decision(session, decision, test_id, dry_run)
+                    add_decision(session, run_id, decision, test_id, dry_run)
                 if dry_run:
                     return
                 for decision in decisions:
+                    of = decision_id(run_id, decision)
                     if decision.comparison is not None:
-                        _add_comparison(session, decision.candidate_id, decision.comparison, test_id)
+                        add_comparison(session, of, decision.comparison, test_id)
                     if decision.promote:
-                        session.add(
-                            ChampionRow(
-                                line=line,
-                                position=champion_position + 1,
-                                previous=champion_position,
-                                candidate_id=decision.candidate_id,
-                                reason=decision.reason,
-                                promoted_at=datetime.now(UTC),
-                            )
-                        )
+                        add_champion(session, of, decision, line, champion_position)
         except IntegrityError as error:
             if _is_taken(error):
                 raise StaleDecisionError(f"somebody else decided at the same time: {error.orig}") from error
@@ -270,48 +256,3 @@ def _is_taken(error: IntegrityError) -> bool:
 
 def _lease(run: RunRow) -> Lease:
     return Lease(run.host, run.boot_id, run.process_id, run.process_started)
-
-
-def _evaluation_rows(candidate_id: str, evaluation: Evaluation) -> list[Base]:
-    # An undefined metric has no row: a NaN would become NULL in silence.
-    metrics = [metric for metric in evaluation.metrics if math.isfinite(metric.value)]
-    return [
-        ConfusionMatrixRow(
-            candidate_id=candidate_id, split=evaluation.split, **dataclasses.asdict(evaluation.confusion)
-        ),
-        *(
-            MetricRow(candidate_id=candidate_id, split=evaluation.split, **dataclasses.asdict(metric))
-            for metric in metrics
-        ),
-    ]
-
-
-def _add_decision(session: Session, decision: Decision, test_id: str, dry_run: bool) -> None:
-    verdicts = ("would promote", "would reject") if dry_run else ("promoted", "rejected")
-    session.add(
-        DecisionRow(
-            candidate_id=decision.candidate_id,
-            verdict=verdicts[0 if decision.promote else 1],
-            reason=decision.reason,
-            test_id=test_id,
-            decided_at=datetime.now(UTC),
-        )
-    )
-    session.flush()
-    session.add_all(
-        GateRow(candidate_id=decision.candidate_id, position=position, **_finite(gate))
-        for position, gate in enumerate(decision.gates)
-    )
-
-
-def _finite(record: Gate | Comparison) -> dict[str, Any]:
-    """A record's values, with None for what is not finite: what must be measured is NOT NULL in its table."""
-    values = dataclasses.asdict(record)
-    return {
-        key: None if isinstance(value, float) and not math.isfinite(value) else value for key, value in values.items()
-    }
-
-
-def _add_comparison(session: Session, candidate_id: str, comparison: Comparison, test_id: str) -> None:
-    values = _finite(comparison)
-    session.add(ComparisonRow(test_id=test_id, candidate_id=candidate_id, comparison=values.pop("index"), **values))

@@ -1,14 +1,14 @@
 """The store's tables, as typed mappings, with constraints that hold whatever program writes.
 
-    snapshots ─┐
-               ├─< runs ─┬─< stages
-               │         ├─< checks
-               │         └─< candidates ─┬─< epochs
-               │                         ├─< metrics
-               │                         ├─< confusion_matrices
-               │                         └─< decisions ─┬─< gates
-               │                                        ├── comparisons   (the ledger of α, a row per use of a test set)
-               │                                        └── champions     (append-only; the last of a line serves)
+    snapshots ──< runs ─┬─< stages
+                        ├─< checks
+                        └─< candidates ─┬─< epochs
+                                        ├─< metrics
+                                        ├─< confusion_matrices
+                                        └─< decisions ─┬─< gates
+                                                       ├─< diagnoses
+                                                       ├── comparisons   (the ledger of α, a row per use of a test set)
+                                                       └── champions     (append-only; the last of a line serves)
 
 On SQLite every table is STRICT, and what is measured is NOT NULL and bounded: a NaN, an infinity or a text in a
 number's place is refused.
@@ -24,7 +24,6 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     ForeignKey,
-    ForeignKeyConstraint,
     Integer,
     Table,
     Text,
@@ -34,7 +33,18 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from storage.metrics.types import Flag, Json, Number, UtcDateTime, finite, one_of, share
-from storage.records import CheckVerdict, GateVerdict, RunState, Scope, Split, Trigger
+from storage.records import (
+    CheckAction,
+    CheckVerdict,
+    FlowName,
+    GateVerdict,
+    RunState,
+    Scope,
+    Split,
+    Standing,
+    Succession,
+    Trigger,
+)
 
 SCHEMA_VERSION = 1
 _STRICT = {"sqlite_strict": True}
@@ -84,17 +94,19 @@ class SnapshotRow(Base):
 
 
 class RunRow(Base):
-    """One pass of the retrain flow. Host, boot, process and its start are its lease: they tell whether it lives."""
+    """One pass of a flow. Host, boot, process and its start are its lease: they tell whether it lives."""
 
     __tablename__ = "runs"
     __table_args__ = (
         one_of("state", get_args(RunState)),
         one_of("trigger", get_args(Trigger)),
+        one_of("flow", get_args(FlowName)),
         CheckConstraint("(state = 'running') = (finished_at IS NULL)", name="finished_has_time"),
         finite("seconds"),
         _STRICT,
     )
     id: Mapped[str] = mapped_column(primary_key=True)
+    flow: Mapped[str]
     line: Mapped[str] = mapped_column(index=True)
     state: Mapped[str] = mapped_column(index=True)
     trigger: Mapped[str]
@@ -102,7 +114,7 @@ class RunRow(Base):
     snapshot_id: Mapped[str | None] = mapped_column(ForeignKey("snapshots.id"))
     source_reason: Mapped[str | None]
     options: Mapped[dict[str, Any]]
-    seed: Mapped[int]
+    seed: Mapped[int | None]
     versions: Mapped[dict[str, Any]]
     git_commit: Mapped[str | None]
     device: Mapped[str | None]
@@ -129,14 +141,21 @@ class StageRow(Base):
 
 
 class CheckRow(Base):
-    """What a check of the data measured."""
+    """What a check measured: its subject is `data`, or the name of the trained model."""
 
     __tablename__ = "checks"
-    __table_args__ = (one_of("verdict", get_args(CheckVerdict)), _STRICT)
+    __table_args__ = (
+        one_of("verdict", get_args(CheckVerdict)),
+        one_of("action", get_args(CheckAction)),
+        CheckConstraint("(verdict = 'off') = (action = 'off')", name="off_is_off"),
+        _STRICT,
+    )
     run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"), primary_key=True)
+    subject: Mapped[str] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(primary_key=True)
     position: Mapped[int]
     verdict: Mapped[str]
+    action: Mapped[str]
     measured: Mapped[dict[str, Any]]
     bound: Mapped[str]
     evidence: Mapped[str]
@@ -229,11 +248,22 @@ class ConfusionMatrixRow(Base):
 
 
 class DecisionRow(Base):
-    """What the promotion rule said about a candidate, whether it was promoted or not."""
+    """What was decided about a candidate: promoted, rejected, or, by a rollback, put back.
+
+    A run decides at most once about a candidate; a later run may put the same candidate back.
+    """
 
     __tablename__ = "decisions"
-    __table_args__ = (one_of("verdict", ("promoted", "rejected", "would promote", "would reject")), _STRICT)
-    candidate_id: Mapped[str] = mapped_column(ForeignKey("candidates.id"), primary_key=True)
+    __table_args__ = (
+        one_of("verdict", ("promoted", "rejected", "would promote", "would reject")),
+        one_of("kind", get_args(Succession)),
+        UniqueConstraint("run_id", "candidate_id"),
+        _STRICT,
+    )
+    id: Mapped[str] = mapped_column(primary_key=True)
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"))
+    candidate_id: Mapped[str] = mapped_column(ForeignKey("candidates.id"), index=True)
+    kind: Mapped[str]
     verdict: Mapped[str]
     reason: Mapped[str]
     test_id: Mapped[str]
@@ -241,7 +271,7 @@ class DecisionRow(Base):
 
 
 class GateRow(Base):
-    """One condition of the rule. Nothing unmeasured passes."""
+    """One condition of a decision. Nothing unmeasured passes."""
 
     __tablename__ = "gates"
     __table_args__ = (
@@ -249,13 +279,26 @@ class GateRow(Base):
         CheckConstraint("verdict <> 'pass' OR (value IS NOT NULL AND bound IS NOT NULL)", name="pass_is_measured"),
         _STRICT,
     )
-    candidate_id: Mapped[str] = mapped_column(ForeignKey("decisions.candidate_id"), primary_key=True)
+    decision_id: Mapped[str] = mapped_column(ForeignKey("decisions.id"), primary_key=True)
     name: Mapped[str] = mapped_column(primary_key=True)
     position: Mapped[int]
     verdict: Mapped[str]
     value: Mapped[float | None]
     bound: Mapped[float | None]
     words: Mapped[str]
+
+
+class DiagnosisRow(Base):
+    """A cause that a rejection may have, the strongest first, or that was ruled out."""
+
+    __tablename__ = "diagnoses"
+    __table_args__ = (one_of("standing", get_args(Standing)), _STRICT)
+    decision_id: Mapped[str] = mapped_column(ForeignKey("decisions.id"), primary_key=True)
+    cause: Mapped[str] = mapped_column(primary_key=True)
+    position: Mapped[int]
+    standing: Mapped[str]
+    evidence: Mapped[str]
+    remedy: Mapped[str]
 
 
 class ComparisonRow(Base):
@@ -271,7 +314,7 @@ class ComparisonRow(Base):
     )
     test_id: Mapped[str] = mapped_column(primary_key=True)
     comparison: Mapped[int] = mapped_column(primary_key=True)
-    candidate_id: Mapped[str] = mapped_column(ForeignKey("decisions.candidate_id"), unique=True)
+    decision_id: Mapped[str] = mapped_column(ForeignKey("decisions.id"), unique=True)
     champion_id: Mapped[str] = mapped_column(ForeignKey("candidates.id"))
     alpha: Mapped[float]
     num_rows: Mapped[int]
@@ -284,27 +327,35 @@ class ComparisonRow(Base):
     auc_difference: Mapped[float | None]
     auc_lower: Mapped[float | None]
     auc_upper: Mapped[float | None]
+    auc_standard_error: Mapped[float | None]
 
 
 class ChampionRow(Base):
-    """What served when. `previous` makes each line a chain: nobody can follow the same champion twice."""
+    """What served when. `previous` makes each line a chain: nobody can follow the same champion twice.
+
+    `mark` is the position of the line's high-water mark from here on.
+    """
 
     __tablename__ = "champions"
     __table_args__ = (
         CheckConstraint("position >= 1 AND previous = position - 1", name="position_follows_previous"),
+        CheckConstraint("mark BETWEEN 1 AND position", name="mark_has_served"),
+        one_of("succession", get_args(Succession)),
         UniqueConstraint("line", "previous"),
-        ForeignKeyConstraint(["candidate_id"], ["decisions.candidate_id"]),
         _STRICT,
     )
     line: Mapped[str] = mapped_column(primary_key=True)
     position: Mapped[int] = mapped_column(primary_key=True)
     previous: Mapped[int]
-    candidate_id: Mapped[str]
+    decision_id: Mapped[str] = mapped_column(ForeignKey("decisions.id"), unique=True)
+    candidate_id: Mapped[str] = mapped_column(ForeignKey("candidates.id"))
+    succession: Mapped[str]
+    mark: Mapped[int]
     reason: Mapped[str]
     promoted_at: Mapped[datetime]
 
 
-_APPEND_ONLY = ("champions", "comparisons", "decisions", "gates")
+_APPEND_ONLY = ("champions", "comparisons", "decisions", "diagnoses", "gates")
 
 
 def _refuse(table: Table, name: str, event_words: str) -> None:

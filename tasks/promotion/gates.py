@@ -3,12 +3,43 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 
 from scipy import stats
 
 from storage.options import GateOptions
-from storage.records import Comparison, ConfusionMatrix, Evaluation, Gate
+from storage.records import CheckResult, Comparison, ConfusionMatrix, Evaluation, Gate
 from tasks.evaluation.bounds import exact_lower_bound, normal_quantile
+from tasks.evaluation.paired import non_inferiority_p_value
+
+RELOAD = "reload"
+PROBE = "better than the probe"
+
+
+def gate_checks(checks: Sequence[CheckResult]) -> Gate:
+    """No check of the data or of this model has failed; none at all is no proof."""
+    name = "all checks passed"
+    failed = [check for check in checks if check.verdict == "fail"]
+    counts = {verdict: sum(check.verdict == verdict for check in checks) for verdict in ("pass", "warn", "off")}
+    if not checks:
+        return Gate(name, "fail", None, None, "no check was made")
+    words = f"{counts['pass']} of {len(checks)} checks passed"
+    words += "".join(f", {counts[verdict]} {verdict}" for verdict in ("warn", "off") if counts[verdict])
+    listed = "; ".join(f"{check.name}: {check.evidence}" for check in failed)
+    return _gate(name, not failed, len(failed), 0, words, failing=listed)
+
+
+def gate_reload(checks: Sequence[CheckResult]) -> Gate:
+    """The published bundle was loaded in a fresh process and gave the same probabilities."""
+    for check in checks:
+        if check.name == RELOAD:
+            if check.verdict == "off":
+                return Gate(RELOAD, "not applicable", None, None, check.evidence)
+            value, bound = (float(check.measured.get(key, math.nan)) for key in ("largest_difference", "tolerance"))
+            passed = check.verdict in ("pass", "warn")
+            return _gate(RELOAD, passed, value, bound, check.evidence, failing="the bundle is not the trained model")
+    return Gate(RELOAD, "fail", None, None, "the bundle was not loaded back")
 
 
 def gate_above_chance(test: Evaluation, options: GateOptions) -> Gate:
@@ -23,6 +54,27 @@ def gate_above_chance(test: Evaluation, options: GateOptions) -> Gate:
         f"test accuracy {confusion.accuracy:.4f}, at least {lower:.4f} at {1 - options.chance_alpha:.1%}; needed: "
         f"above {majority + options.accuracy_margin:.4f} (the majority's {majority:.4f} + {options.accuracy_margin})",
         failing="the model scores near chance",
+    )
+
+
+def gate_informedness(test: Evaluation, options: GateOptions) -> Gate:
+    """The true positive and the true negative rate, each bounded from below, exceed 1 together, by twice the margin.
+
+    Their sum minus 1 is Youden's index J (Cancer 3, 1950), 0 for every kind of guessing whatever the balance of the
+    classes: saying «positive» nine times of ten gives rates of 0.9 and 0.1. Each bound takes half of the error.
+    """
+    confusion = test.confusion
+    alpha = options.chance_alpha / 2
+    positive = exact_lower_bound(confusion.true_positives, confusion.num_positive, alpha)
+    negative = exact_lower_bound(confusion.true_negatives, confusion.num_negative, alpha)
+    bound = 2 * options.accuracy_margin
+    return _above(
+        "informed about both classes",
+        positive + negative - 1,
+        bound,
+        f"true positive rate at least {positive:.4f}, true negative rate at least {negative:.4f} at "
+        f"{1 - options.chance_alpha:.1%}; needed: above {1 + bound:.4f} together",
+        failing="the model tells the classes apart no better than by guessing",
     )
 
 
@@ -96,27 +148,88 @@ def gate_validation_gap(validation: Evaluation, test: Evaluation, options: GateO
     )
 
 
-def gate_beats_champion(comparison: Comparison | str | None) -> Gate:
-    """Exact McNemar against the champion on the same rows, at this comparison's share of the ledger.
+def gate_probe(test: Evaluation, checks: Sequence[CheckResult], options: GateOptions) -> Gate:
+    """Test accuracy is above that of the probe, a linear model on word counts; asked for only where configured."""
+    accuracy = next((check.measured.get("test_accuracy") for check in checks if check.name == "probe"), None)
+    if not isinstance(accuracy, (int, float)):
+        return Gate(PROBE, "fail" if options.beat_probe else "not applicable", None, None, "the probe was not measured")
+    words = f"test accuracy {test.confusion.accuracy:.4f}, the linear probe's {accuracy:.4f}"
+    gate = _above(PROBE, test.confusion.accuracy, float(accuracy), words, failing="a linear model does as well")
+    if gate.verdict == "fail" and not options.beat_probe:
+        return replace(gate, verdict="waived", words=f"{gate.words}; the configuration does not ask for more")
+    return gate
+
+
+def gate_champion(comparison: Comparison | str | None, options: GateOptions) -> Gate:
+    """Accuracy against the champion on the same rows, at this comparison's share of the ledger.
+
+    Superiority: exact McNemar. Non-inferiority: Tango's score test of a loss by the margin or more.
 
     Args:
         comparison: The comparison; None if the line has no champion; a reason if the champion cannot be scored.
+        options: Which of the two, and the margin.
     """
-    name = "better than the champion"
-    if comparison is None:
-        return Gate(name, "not applicable", None, None, "the line has no champion yet")
-    if isinstance(comparison, str):
-        return Gate(name, "fail", None, None, f"the champion could not be scored: {comparison}")
+    superiority = options.comparison == "superiority"
+    name = "better than the champion" if superiority else "not worse than the champion"
+    if not isinstance(comparison, Comparison):
+        return _without_comparison(name, comparison, options)
+    p_value = comparison.p_value if superiority else _loss_p_value(comparison, options)
+    test = "exact one-sided" if superiority else f"one-sided against a loss of {options.accuracy_loss_margin},"
     return _gate(
         name,
-        comparison.p_value <= comparison.alpha,
-        comparison.p_value,
+        p_value <= comparison.alpha,
+        p_value,
         comparison.alpha,
-        f"accuracy differs by {comparison.difference:+.4f} [{comparison.lower:+.4f}, {comparison.upper:+.4f}] "
-        f"({comparison.only_challenger:,} rows against {comparison.only_champion:,}), exact one-sided "
-        f"{_p_words(comparison.p_value)}; needed: at most {comparison.alpha:.3g} (comparison {comparison.index + 1} on "
+        f"accuracy differs by {_interval(comparison.difference, comparison.lower, comparison.upper)} "
+        f"({comparison.only_challenger:,} rows against {comparison.only_champion:,}), {test} "
+        f"{_p_words(p_value)}; needed: at most {comparison.alpha:.3g} (comparison {comparison.index + 1} on "
         "this test set)",
-        failing="not shown to be better than the champion",
+        failing=f"not shown to be {name}",
+    )
+
+
+def gate_champion_auc(comparison: Comparison | str | None, options: GateOptions) -> Gate:
+    """DeLong's lower bound of the difference in AUC, at this comparison's share of the ledger, is above a loss margin.
+
+    Accuracy looks at one threshold: a model may win there and rank worse everywhere else.
+    """
+    name = "AUC not below the champion's"
+    if not isinstance(comparison, Comparison):
+        return _without_comparison(name, comparison, options)
+    lower = comparison.auc_difference - normal_quantile(1 - comparison.alpha) * comparison.auc_standard_error
+    return _above(
+        name,
+        lower,
+        -options.auc_loss_margin,
+        f"AUC differs by {_interval(comparison.auc_difference, comparison.auc_lower, comparison.auc_upper)}, at least "
+        f"{lower:+.4f} at {1 - comparison.alpha:.3%}; needed: above {-options.auc_loss_margin:+.4f}",
+        failing="the model may rank reviews worse than the champion",
+    )
+
+
+def gate_mark(mark: Comparison | str | None, options: GateOptions) -> Gate:
+    """Not worse than the line's high-water mark, by the margins: small losses, each allowed, do not add up.
+
+    Args:
+        mark: Compared with the mark; None if that is the champion itself, or there is none; a reason if the mark
+            cannot be scored.
+        options: The margins.
+    """
+    name = "not below the high-water mark"
+    if mark is None:
+        return Gate(name, "not applicable", None, None, "the champion is the high-water mark, or there is none")
+    if isinstance(mark, str):
+        return _without_comparison(name, mark, options, who="the high-water mark")
+    p_value = _loss_p_value(mark, options)
+    return _gate(
+        name,
+        p_value <= mark.alpha,
+        p_value,
+        mark.alpha,
+        f"against {mark.champion_id}, accuracy differs by {_interval(mark.difference, mark.lower, mark.upper)}, "
+        f"one-sided against a loss of {options.accuracy_loss_margin}, {_p_words(p_value)}; needed: at most "
+        f"{mark.alpha:.3g}",
+        failing="not shown to be as good as the best champion so far",
     )
 
 
@@ -144,6 +257,24 @@ def below_chance_p_value(confusion: ConfusionMatrix) -> float:
     if not confusion.num_rows:
         return math.nan
     return float(stats.binomtest(confusion.num_correct, confusion.num_rows, chance_agreement(confusion)).pvalue)
+
+
+def _without_comparison(name: str, reason: str | None, options: GateOptions, who: str = "the champion") -> Gate:
+    if reason is None:
+        return Gate(name, "not applicable", None, None, "the line has no champion yet")
+    words = f"{who} could not be scored: {reason}"
+    if options.replace_unscorable_champion:
+        return Gate(name, "waived", None, None, f"{words}; the configuration lets it be replaced unseen")
+    return Gate(name, "fail", None, None, words)
+
+
+def _loss_p_value(comparison: Comparison, options: GateOptions) -> float:
+    counts = comparison.only_challenger, comparison.only_champion, comparison.num_rows
+    return non_inferiority_p_value(*counts, options.accuracy_loss_margin)
+
+
+def _interval(value: float, lower: float, upper: float) -> str:
+    return f"{value:+.4f} [{lower:+.4f}, {upper:+.4f}]"
 
 
 def _p_words(p_value: float) -> str:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from storage.options import GateOptions
-from storage.records import Comparison, Decision, Evaluation, Gate
+from storage.records import CheckResult, Comparison, Decision, Evaluation, Gate
 from tasks.promotion import gates
+from tasks.promotion.diagnosis import diagnose
 
 
 @dataclass(frozen=True)
@@ -15,14 +16,18 @@ class Assessment:
     """What the rule is told of a candidate.
 
     Attributes:
+        checks: What the checks of the data and of this model said.
         comparison: With the champion, both scored now on the same rows; None if the line has no champion; a reason, in
             words, if the champion could not be scored, which never passes.
+        mark: The same with the line's high-water mark; None if that is the champion itself.
     """
 
     candidate_id: str
     validation: Evaluation
     test: Evaluation
+    checks: tuple[CheckResult, ...]
     comparison: Comparison | str | None
+    mark: Comparison | str | None = None
 
 
 def decide(assessments: Sequence[Assessment], options: GateOptions) -> list[Decision]:
@@ -44,13 +49,19 @@ def judge(assessment: Assessment, options: GateOptions) -> tuple[Gate, ...]:
     """One candidate through all gates that concern it alone."""
     test = assessment.test
     return (
+        gates.gate_checks(assessment.checks),
+        gates.gate_reload(assessment.checks),
         gates.gate_above_chance(test, options),
+        gates.gate_informedness(test, options),
         gates.gate_not_inverted(test, options),
         gates.gate_auc(test, options),
         gates.gate_recall(test, 0, options),
         gates.gate_recall(test, 1, options),
         gates.gate_validation_gap(assessment.validation, test, options),
-        gates.gate_beats_champion(assessment.comparison),
+        gates.gate_probe(test, assessment.checks, options),
+        gates.gate_champion(assessment.comparison, options),
+        gates.gate_champion_auc(assessment.comparison, options),
+        gates.gate_mark(assessment.mark, options),
     )
 
 
@@ -62,8 +73,27 @@ def _gate_best_of_run(assessment: Assessment, best: Assessment, is_best: bool) -
 def _decision(assessment: Assessment, of: tuple[Gate, ...]) -> Decision:
     failing = _failing(of)
     comparison = assessment.comparison if isinstance(assessment.comparison, Comparison) else None
-    reason = _rejection_reason(failing) if failing else _promotion_reason(comparison)
-    return Decision(assessment.candidate_id, not failing, reason, of, comparison)
+    waived = [gate for gate in of if gate.verdict == "waived" and gate.name != gates.PROBE]
+    return Decision(
+        assessment.candidate_id,
+        promote=not failing,
+        reason=_rejection_reason(failing) if failing else _promotion_reason(comparison, waived),
+        gates=of,
+        comparison=comparison,
+        diagnosis=diagnose(assessment.checks, assessment.validation, assessment.test, of) if failing else (),
+        succession="forced replacement" if waived else "promotion",
+        moves_mark=_moves_mark(assessment),
+    )
+
+
+def _moves_mark(assessment: Assessment) -> bool:
+    """Whether a candidate that serves is the new high-water mark: only what is shown to be better than the old one is.
+
+    The old mark is the champion itself where no other is named. Where there is none, or it cannot be scored any more,
+    what serves begins a new one.
+    """
+    against = assessment.comparison if assessment.mark is None else assessment.mark
+    return not isinstance(against, Comparison) or against.p_value <= against.alpha
 
 
 def _rejection_reason(failing: list[Gate]) -> str:
@@ -71,15 +101,18 @@ def _rejection_reason(failing: list[Gate]) -> str:
     return failing[0].words + (f"; also failed: {others}" if others else "")
 
 
-def _promotion_reason(comparison: Comparison | None) -> str:
+def _promotion_reason(comparison: Comparison | None, waived: list[Gate]) -> str:
+    if waived:
+        return f"forced by the configuration: {waived[0].words}; all other gates passed"
     if comparison is None:
         return "all gates passed, and the line had no champion"
-    return f"all gates passed, and better than the champion by {comparison.difference:+.4f} in accuracy"
+    better = "better than" if comparison.p_value <= comparison.alpha else "not worse, by more than the margin, than"
+    return f"all gates passed, and {better} the champion: {comparison.difference:+.4f} in accuracy"
 
 
 def _failing(of: tuple[Gate, ...]) -> list[Gate]:
-    # What is neither passed nor not applicable has failed.
-    return [gate for gate in of if gate.verdict not in ("pass", "not applicable")]
+    # What is neither passed, nor waived by the configuration, nor not applicable has failed.
+    return [gate for gate in of if gate.verdict not in ("pass", "not applicable", "waived")]
 
 
 def _validation_accuracy(assessment: Assessment) -> float:

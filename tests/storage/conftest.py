@@ -51,7 +51,7 @@ def evaluation(split: Split, *, accuracy: float = 0.9, auc: float = 0.95) -> Eva
 
 
 def comparison(champion_id: str, index: int, **changes: Any) -> Comparison:
-    usual = Comparison(champion_id, index, 0.025, 100, 9, 1, 0.01, 0.08, 0.02, 0.14, 0.03, 0.01, 0.05)
+    usual = Comparison(champion_id, index, 0.025, 100, 9, 1, 0.01, 0.08, 0.02, 0.14, 0.03, 0.01, 0.05, 0.01)
     return dataclasses.replace(usual, **changes)
 
 
@@ -72,7 +72,7 @@ class Bench:
 
     def start_run(self, line: str = "imdb", *, dry_run: bool = False) -> str:
         return self.store.start_run(
-            RunStart(line, "command line", {"epochs": 3}, 7, dry_run, {"python": "3.11"}, "abc-dirty")
+            RunStart("retrain", line, "command line", {"epochs": 3}, 7, dry_run, {"python": "3.11"}, "abc-dirty")
         )
 
     def snapshot(self, run_id: str, **changes: Any) -> SnapshotRecord:
@@ -105,7 +105,10 @@ class Bench:
     def decide(
         self, *decisions: Decision, line: str = "imdb", test_id: str = "t1", dry_run: bool = False, position: int = 0
     ) -> None:
-        self.store.record_decisions(decisions, line=line, test_id=test_id, dry_run=dry_run, champion_position=position)
+        run_id = decisions[0].candidate_id.split("/")[0]
+        self.store.record_decisions(
+            run_id, decisions, line=line, test_id=test_id, dry_run=dry_run, champion_position=position
+        )
 
     def promote(self, *, line: str = "imdb", position: int = 0, with_comparison: bool = False) -> Candidate:
         """Record a candidate that follows the champion at `position`."""

@@ -1,0 +1,62 @@
+"""Put an earlier champion back: a decision like any other, with a reason, a gate, and an entry in the history."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, cast
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from pydantic import Field
+
+from flows.runs import Outcome, as_state, check_server, record_run, show_our_logs, trigger
+from storage.records import RunStart
+from storage.versions import git_commit, library_versions
+from tasks.roll_back import roll_back
+
+
+@flow(name="rollback", flow_run_name="rollback {line}", validate_parameters=True)
+def rollback(
+    line: str,
+    reason: Annotated[str, Field(min_length=1)],
+    to: Annotated[int, Field(ge=0)] = 0,
+    dry_run: bool = False,
+) -> State[Any]:
+    """Let an earlier champion of a line serve again.
+
+    Args:
+        line: The line, such as `imdb`.
+        reason: Why; it is kept in the history.
+        to: Position of the earlier champion in the line's history; 0 for the one before the present one.
+        dry_run: Decide and record the decision, but put nothing back.
+    """
+    show_our_logs()
+    start = RunStart(
+        flow="rollback",
+        line=line,
+        trigger=trigger(),
+        options={"line": line, "to": to, "reason": reason, "dry_run": dry_run},
+        seed=None,
+        dry_run=dry_run,
+        versions=library_versions(),
+        git_commit=git_commit(),
+    )
+
+    def stages(run_id: str) -> str:
+        decision = roll_back(run_id, line, to, reason, dry_run)
+        if not decision.promote:
+            return f"nothing put back on {line}: {decision.reason}"
+        would = "a dry run: would put back" if dry_run else "put back"
+        return f"{would} {decision.candidate_id} on {line}: {decision.reason}"
+
+    return as_state(record_run(start, stages))
+
+
+def rollback_as_flow(line: str, reason: str, to: int, *, dry_run: bool) -> Outcome:
+    """Run the flow in this process, on a Prefect server or on one that it starts for itself.
+
+    Raises:
+        OptionError: A Prefect server is set up, but does not answer; or that champion serves already.
+        NotFoundError: The line has no such champion.
+    """
+    check_server()
+    return cast(Outcome, rollback(line, reason, to, dry_run, return_state=True).result())

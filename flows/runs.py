@@ -1,0 +1,122 @@
+"""What every flow does around its stages: the record of the run, its end, and its state in Prefect."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from prefect import get_client, runtime
+from prefect.client.schemas.objects import State
+from prefect.settings import get_current_settings
+from prefect.states import Completed, Failed
+
+from storage.bundles import sweep_unrecorded
+from storage.content import sweep
+from storage.errors import DataRejectedError, OptionError, RetrainError
+from storage.metrics.store import MetricsStore
+from storage.records import RunStart, RunState, Trigger
+from storage.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended.
+
+    Attributes:
+        error: What stopped it; None if it ran to its decision.
+    """
+
+    run_id: str
+    state: RunState
+    message: str
+    error: RetrainError | None = None
+
+
+def show_our_logs() -> None:
+    """Let our own log lines through, down to the level at which people follow a run."""
+    for name in ("flows", "tasks", "storage"):
+        logging.getLogger(name).setLevel(logging.INFO)
+
+
+def check_server() -> None:
+    """Say at once that the server is down; Prefect would try again for a while and end in a traceback.
+
+    Raises:
+        OptionError: A server is set up, but does not answer.
+    """
+    url = get_current_settings().api.url
+    if url is None:
+        return
+    with get_client(sync_client=True) as client:
+        problem = client.api_healthcheck()
+    if problem is not None:
+        raise OptionError(
+            f"no Prefect server answers at {url} ({type(problem).__name__}): start it, or unset PREFECT_API_URL "
+            "(`prefect config unset PREFECT_API_URL`) to run without one."
+        )
+
+
+def record_run(start: RunStart, stages: Callable[[str], str]) -> Outcome:
+    """Run a flow's stages and write down how they end, however they end.
+
+    Args:
+        start: What is known of the run.
+        stages: Takes the run's id and returns the verdict in one sentence.
+    """
+    settings = Settings.from_environment()
+    settings.prepare()
+    store = MetricsStore(settings.database_url)
+    clean_up(settings, store)
+    run_id = store.start_run(start)
+    logger.info("run %s started", run_id)
+    started = time.monotonic()
+
+    def finish(state: RunState, message: str, error: RetrainError | None = None) -> Outcome:
+        store.finish_run(run_id, state, message, time.monotonic() - started)
+        return Outcome(run_id, state, message, error)
+
+    try:
+        return finish("completed", stages(run_id))
+    except RetrainError as error:
+        error.run_id = run_id
+        return finish("rejected data" if isinstance(error, DataRejectedError) else "failed", str(error), error)
+    except Exception as error:
+        finish("failed", f"{type(error).__name__}: {error}")
+        raise
+    except BaseException:
+        # Ctrl-C, SIGTERM, and the way in which Prefect cancels a run.
+        finish("cancelled", "stopped from outside before it was done")
+        raise
+
+
+def clean_up(settings: Settings, store: MetricsStore) -> None:
+    """Mark runs that died as crashed, and remove what they left half-written."""
+    dead = store.reap_dead_runs()
+    for run_id in dead:
+        logger.warning("run %s had died without an end: marked as crashed", run_id)
+    orphans = [folder for root in (settings.snapshots, settings.matrices, settings.bundles) for folder in sweep(root)]
+    if dead:
+        orphans += sweep_unrecorded(settings.bundles, dead, store.recorded_bundles())
+    for folder in orphans:
+        logger.warning("removed %s, which a process that is gone had left unfinished", folder)
+
+
+def trigger() -> Trigger:
+    """What started this flow run, as far as Prefect knows."""
+    if runtime.deployment.id is None:
+        return "command line"
+    return "schedule" if "auto-scheduled" in (runtime.flow_run.tags or []) else "deployment"
+
+
+def as_state(outcome: Outcome) -> State[Any]:
+    """The outcome as Prefect shows it: a rejected model is a run that ended well, rejected data and faults are not."""
+    message = f"{outcome.run_id}: {outcome.message}"
+    if outcome.state == "completed":
+        return Completed(message=message, data=outcome)
+    name = "DataRejected" if outcome.state == "rejected data" else "Failed"
+    return Failed(message=message, name=name, data=outcome.error)
