@@ -14,6 +14,7 @@ from tasks.checks.base import Check, Checked, CheckedData, CheckedModel
 from tasks.checks.consistent_scaler import check_consistent_scaler
 from tasks.checks.convergence import check_convergence
 from tasks.checks.degenerate_predictions import check_degenerate_predictions
+from tasks.checks.degenerate_reviews import check_degenerate_reviews
 from tasks.checks.label_balance import check_label_balance
 from tasks.checks.padding import check_padding
 from tasks.checks.reload import check_reload
@@ -26,6 +27,7 @@ DATA_CHECKS: tuple[Check[CheckedData], ...] = (
     Check("split", "split", check_split),
     Check("train/test alignment", "alignment", check_alignment),
     Check("consistent scaler", "consistent_scaler", check_consistent_scaler),
+    Check("degenerate reviews", "degenerate_reviews", check_degenerate_reviews),
 )
 
 MODEL_CHECKS: tuple[Check[CheckedModel], ...] = (
