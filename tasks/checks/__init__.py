@@ -15,6 +15,7 @@ from tasks.checks.consistent_scaler import check_consistent_scaler
 from tasks.checks.convergence import check_convergence
 from tasks.checks.degenerate_predictions import check_degenerate_predictions
 from tasks.checks.degenerate_reviews import check_degenerate_reviews
+from tasks.checks.label_association import check_label_association
 from tasks.checks.label_balance import check_label_balance
 from tasks.checks.padding import check_padding
 from tasks.checks.reload import check_reload
@@ -28,6 +29,7 @@ DATA_CHECKS: tuple[Check[CheckedData], ...] = (
     Check("train/test alignment", "alignment", check_alignment),
     Check("consistent scaler", "consistent_scaler", check_consistent_scaler),
     Check("degenerate reviews", "degenerate_reviews", check_degenerate_reviews),
+    Check("label association", "label_association", check_label_association),
 )
 
 MODEL_CHECKS: tuple[Check[CheckedModel], ...] = (
