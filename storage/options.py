@@ -21,7 +21,7 @@ MODEL_NAMES: tuple[ModelName, ...] = ("baseline_avgpool", "advanced_bilstm_featu
 class OptionGroup(BaseModel):
     """Base of the groups: immutable, and a misspelt key is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 class DataOptions(OptionGroup):

@@ -46,7 +46,7 @@ from storage.records import (
     Trigger,
 )
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _STRICT = {"sqlite_strict": True}
 _SPLITS = get_args(Split)
 
@@ -310,6 +310,7 @@ class ComparisonRow(Base):
         CheckConstraint("alpha > 0 AND alpha < 1", name="alpha_is_error"),
         share("p_value"),
         CheckConstraint("difference BETWEEN -1 AND 1", name="difference_in_range"),
+        finite("auc_standard_error"),
         _STRICT,
     )
     test_id: Mapped[str] = mapped_column(primary_key=True)
