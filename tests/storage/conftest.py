@@ -70,10 +70,9 @@ class Bench:
     def reader(self) -> MetricsReader:
         return MetricsReader(self.url)
 
-    def start_run(self, line: str = "imdb", *, dry_run: bool = False) -> str:
-        return self.store.start_run(
-            RunStart("retrain", line, "command line", {"epochs": 3}, 7, dry_run, {"python": "3.11"}, "abc-dirty")
-        )
+    def start_run(self, line: str = "imdb", *, dry_run: bool = False, **changes: Any) -> str:
+        usual = RunStart("retrain", line, "command line", {"epochs": 3}, 7, dry_run, {"python": "3.11"}, "abc-dirty")
+        return self.store.start_run(dataclasses.replace(usual, **changes))
 
     def snapshot(self, run_id: str, **changes: Any) -> SnapshotRecord:
         rows = {"train": 80, "validation": 10, "test": 20}
@@ -103,20 +102,37 @@ class Bench:
         return candidate
 
     def decide(
-        self, *decisions: Decision, line: str = "imdb", test_id: str = "t1", dry_run: bool = False, position: int = 0
+        self,
+        *decisions: Decision,
+        run_id: str | None = None,
+        line: str = "imdb",
+        test_id: str = "t1",
+        dry_run: bool = False,
+        position: int = 0,
     ) -> None:
-        run_id = decisions[0].candidate_id.split("/")[0]
+        """Record decisions of one run: the run of the first candidate, unless another one is named."""
+        run_id = run_id or decisions[0].candidate_id.split("/")[0]
         self.store.record_decisions(
             run_id, decisions, line=line, test_id=test_id, dry_run=dry_run, champion_position=position
         )
 
-    def promote(self, *, line: str = "imdb", position: int = 0, with_comparison: bool = False) -> Candidate:
+    def promote(
+        self, *, line: str = "imdb", position: int = 0, with_comparison: bool = False, **changes: Any
+    ) -> Candidate:
         """Record a candidate that follows the champion at `position`."""
         candidate = self.candidate()
         champion = self.reader.champion(line)
         made = comparison(champion.candidate_id, position - 1) if champion and with_comparison else None
-        self.decide(Decision(candidate.id, True, "better", (PASSED,), made), line=line, position=position)
+        decision = Decision(candidate.id, True, "better", (PASSED,), made)
+        self.decide(dataclasses.replace(decision, **changes), line=line, position=position)
         return candidate
+
+    def roll_back(self, candidate_id: str, *, position: int, dry_run: bool = False, promote: bool = True) -> str:
+        """Record that a run of the other flow puts a candidate back, and return the run's id."""
+        run_id = self.start_run(flow="rollback", seed=None, options={}, dry_run=dry_run)
+        decision = Decision(candidate_id, promote, "complaints", (PASSED,), succession="rollback")
+        self.decide(decision, run_id=run_id, position=position, dry_run=dry_run)
+        return run_id
 
     def query(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         """Run one statement with plain sqlite3, as any other program may."""

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from pydantic import ValidationError
 
 from storage.errors import OptionError
-from storage.options import MODEL_NAMES, OptionGroup, RunOptions
+from storage.options import MODEL_NAMES, CheckOptions, OptionGroup, RunOptions
+from storage.records import CheckAction
 
 # option, accepted at both ends, refused beyond them
 BOUNDS: list[tuple[str, list[Any], list[Any]]] = [
@@ -27,8 +28,23 @@ BOUNDS: list[tuple[str, list[Any], list[Any]]] = [
     ("features.index_from", [0], [-1]),
     ("features.max_length_percentile", [0.1, 100], [0, 100.1]),
     ("checks.min_class_share", [0, 0.5], [-0.001, 0.501]),
+    ("checks.max_split_effect", [1e-9, 1], [0, 1.001]),
+    ("checks.max_leaked_share", [0, 1], [-0.001, 1.001]),
+    ("checks.max_repeated_share", [0, 1], [-0.001, 1.001]),
+    ("checks.max_contradicting_share", [0, 1], [-0.001, 1.001]),
+    ("checks.near_duplicate_similarity", [0.5, 1], [0.499, 1.001]),
+    ("checks.max_degenerate_share", [0, 1], [-0.001, 1.001]),
+    ("checks.max_oov_share", [0, 1], [-0.001, 1.001]),
+    ("checks.max_association", [0.501, 1], [0.5, 1.001]),
+    ("checks.max_probe_gap", [0, 1], [-0.001, 1.001]),
+    ("checks.max_drift_effect", [1e-9, 1], [0, 1.001]),
+    ("checks.max_drift_auc", [0.501, 1], [0.5, 1.001]),
+    ("checks.padding_tolerance", [1e-9], [0, -1e-9]),
+    ("checks.reload_tolerance", [1e-9], [0, -1e-9]),
+    ("synthetic.seed", [0, 2**32 - 1], [-1, 2**32]),
     ("training.batch_size", [1, 65_536], [0, 65_537]),
     ("training.learning_rate", [1e-9, 1], [0, 1.001]),
+    ("training.clip_norm", [1e-9], [0]),
     ("training.early_stopping_patience", [0, 100], [-1, 101]),
     ("training.plateau_patience", [0, 100], [-1, 101]),
     ("gates.chance_alpha", [1e-9, 0.499], [0, 0.5]),
@@ -38,6 +54,8 @@ BOUNDS: list[tuple[str, list[Any], list[Any]]] = [
     ("gates.recall_floor", [0, 1], [-0.001, 1.001]),
     ("gates.validation_gap_margin", [0, 1], [-0.001, 1.001]),
     ("gates.comparison_alpha", [1e-9, 0.499], [0, 0.5]),
+    ("gates.accuracy_loss_margin", [0, 0.5], [-0.001, 0.501]),
+    ("gates.auc_loss_margin", [0, 0.5], [-0.001, 0.501]),
 ]
 
 
@@ -82,6 +100,46 @@ def test_a_misspelt_option_is_refused_with_a_sentence(name: str) -> None:
         RunOptions.parse(**nested(name, 3))
 
     assert str(caught.value) == f"option '{name}' cannot be 3: extra inputs are not permitted."
+
+
+def test_every_bounded_option_is_tried_at_its_bounds() -> None:
+    def is_number(value: Any) -> bool:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+
+    flat = [name for name in RunOptions.model_fields if is_number(getattr(RunOptions(), name))]
+    grouped = [
+        f"{group}.{name}"
+        for group, part in RunOptions()
+        if isinstance(part, OptionGroup)
+        for name, value in part
+        if is_number(value)
+    ]
+
+    assert {name for name, _, _ in BOUNDS} == {*flat, *grouped}
+
+
+@pytest.mark.parametrize("action", get_args(CheckAction))
+@pytest.mark.parametrize("check", [name for name, value in CheckOptions() if isinstance(value, str)])
+def test_every_check_can_fail_warn_or_be_turned_off(check: str, action: str) -> None:
+    assert getattr(RunOptions.parse(checks={check: action}).checks, check) == action
+    with pytest.raises(OptionError, match=f"^option 'checks.{check}' cannot be 'ignore'"):
+        RunOptions.parse(checks={check: "ignore"})
+
+
+def test_by_default_nothing_is_waived() -> None:
+    options = RunOptions()
+
+    assert options.gates.comparison == "superiority"
+    assert not options.gates.replace_unscorable_champion
+    actions = {name: value for name, value in options.checks if isinstance(value, str)}
+    assert {name for name, action in actions.items() if action != "fail"} == {"drift"}
+
+
+@pytest.mark.parametrize("comparison", ["equality", "", "Superiority"])
+def test_an_unknown_kind_of_comparison_is_refused_and_the_known_ones_are_named(comparison: str) -> None:
+    assert RunOptions.parse(gates={"comparison": "non-inferiority"}).gates.comparison == "non-inferiority"
+    with pytest.raises(OptionError, match="'superiority' or 'non-inferiority'"):
+        RunOptions.parse(gates={"comparison": comparison})
 
 
 def test_an_unknown_model_is_refused_and_the_known_ones_are_named() -> None:

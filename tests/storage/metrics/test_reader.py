@@ -10,6 +10,7 @@ import pytest
 
 from storage.errors import NotFoundError, OptionError, SchemaVersionError, StoreError
 from storage.metrics.reader import MetricsReader
+from storage.metrics.tables import SCHEMA_VERSION
 from storage.records import Decision, Metric
 
 if TYPE_CHECKING:
@@ -45,11 +46,11 @@ def test_a_url_that_cannot_be_used_is_refused() -> None:
         MetricsReader("nosuch://host/name")
 
 
-@pytest.mark.parametrize("version", [0, 2])
+@pytest.mark.parametrize("version", [0, SCHEMA_VERSION - 1, SCHEMA_VERSION + 1])
 def test_a_store_of_another_version_is_refused(bench: Bench, version: int) -> None:
     bench.query("UPDATE schema_version SET version = ?", version)
 
-    with pytest.raises(SchemaVersionError, match=f"has schema version {version}, this program understands 1"):
+    with pytest.raises(SchemaVersionError, match=f"has schema version {version}, this program understands"):
         MetricsReader(bench.url)
 
 
@@ -111,7 +112,8 @@ def test_the_history_is_as_long_as_asked_for(lived: Bench, limit: int, found: in
 def test_a_line_of_the_history_says_what_came_of_a_run(lived: Bench) -> None:
     promoted = lived.reader.history()[-1]
 
-    assert (promoted.line, promoted.trigger, promoted.dry_run) == ("imdb", "command line", False)
+    assert (promoted.flow, promoted.line, promoted.trigger) == ("retrain", "imdb", "command line")
+    assert not promoted.dry_run
     assert (promoted.seconds, promoted.message) == (12.5, "promoted advanced_bilstm_features")
     assert promoted.promoted == "advanced_bilstm_features"
     assert promoted.test_accuracy == {"advanced_bilstm_features": 0.9, "baseline_avgpool": 0.9}
@@ -162,8 +164,9 @@ def test_a_run_is_told_in_full(lived: Bench) -> None:
     assert (run["snapshot"]["id"], run["snapshot"]["num_test"]) == ("s1", 20)
     assert (run["stages"], run["checks"]) == ([], [])
     winner, loser = run["candidates"]
-    assert (winner["model"], winner["decision"]["verdict"]) == ("advanced_bilstm_features", "promoted")
-    assert (loser["model"], loser["decision"]["verdict"]) == ("baseline_avgpool", "rejected")
+    assert (winner["model"], loser["model"]) == ("advanced_bilstm_features", "baseline_avgpool")
+    told = [(decision["candidate_id"], decision["verdict"]) for decision in run["decisions"]]
+    assert told == [(winner["id"], "promoted"), (loser["id"], "rejected")]
     assert [epoch["epoch"] for epoch in winner["epochs"]] == [1, 2]
     assert {matrix["split"] for matrix in winner["confusion_matrices"]} == {"validation", "test"}
 
@@ -228,5 +231,5 @@ def test_champions_are_told_in_the_order_they_served(bench: Bench) -> None:
     assert [champion.candidate_id for champion in reader.champions()] == [first.id, second.id, other.id]
     assert reader.champion("another") is None
     assert (imdb[1].line, imdb[1].model, imdb[1].bundle) == ("imdb", second.model, second.bundle)
-    assert (imdb[1].test_id, imdb[1].reason) == ("t1", "better")
+    assert (imdb[1].succession, imdb[1].mark, imdb[1].reason) == ("promotion", 2, "better")
     assert datetime.now(UTC) - imdb[1].promoted_at < timedelta(minutes=10)

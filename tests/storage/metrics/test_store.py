@@ -16,17 +16,14 @@ from storage.errors import OptionError, SchemaVersionError, StaleDecisionError, 
 from storage.metrics import engine
 from storage.metrics.engine import Lease
 from storage.metrics.store import MetricsStore
-from storage.records import CheckResult, Comparison, Decision, Epoch, Gate, Metric, Stage
+from storage.metrics.tables import SCHEMA_VERSION
+from storage.records import CheckResult, Decision, Epoch, Gate, Metric, Stage, Suspect
+from tests.storage.conftest import comparison
 
 if TYPE_CHECKING:
     from tests.storage.conftest import Bench
 
-LEDGER = ("decisions", "gates", "comparisons", "champions")
-
-
-def comparison(champion_id: str, index: int, **changes: Any) -> Comparison:
-    usual = Comparison(champion_id, index, 0.025, 100, 9, 1, 0.01, 0.08, 0.02, 0.14, 0.03, 0.01, 0.05)
-    return dataclasses.replace(usual, **changes)
+LEDGER = ("decisions", "gates", "diagnoses", "comparisons", "champions")
 
 
 def counts(bench: Bench) -> dict[str, int]:
@@ -42,10 +39,10 @@ def test_a_store_opened_again_still_holds_what_was_written(bench: Bench) -> None
     MetricsStore(bench.url)
 
     assert [run.id for run in bench.reader.history()] == [run_id]
-    assert bench.query("SELECT one, version FROM schema_version") == [(1, 1)]
+    assert bench.query("SELECT one, version FROM schema_version") == [(1, SCHEMA_VERSION)]
 
 
-@pytest.mark.parametrize("version", [0, 2, 99])
+@pytest.mark.parametrize("version", [0, SCHEMA_VERSION - 1, SCHEMA_VERSION + 1, 99])
 def test_a_store_of_another_version_is_refused_with_a_sentence(bench: Bench, version: int) -> None:
     bench.query("UPDATE schema_version SET version = ?", version)
 
@@ -53,7 +50,7 @@ def test_a_store_of_another_version_is_refused_with_a_sentence(bench: Bench, ver
         MetricsStore(bench.url)
 
     assert str(caught.value) == (
-        f"the metrics store at {bench.url} has schema version {version}, this program understands 1: "
+        f"the metrics store at {bench.url} has schema version {version}, this program understands {SCHEMA_VERSION}: "
         "use the program that made it, or name another store in RETRAIN_DATABASE_URL."
     )
 
@@ -237,7 +234,7 @@ def test_a_candidate_is_noted_with_epochs_metrics_and_counts(bench: Bench) -> No
     matrix = next(row for row in told["confusion_matrices"] if row["split"] == "test")
     assert (matrix["true_negatives"], matrix["false_positives"]) == (45, 5)
     assert (matrix["false_negatives"], matrix["true_positives"]) == (5, 45)
-    assert (told["decision"], told["gates"], told["comparison"]) == (None, [], None)
+    assert run["decisions"] == []
 
 
 @pytest.mark.parametrize(
@@ -298,9 +295,10 @@ def test_a_promotion_writes_the_decision_its_gates_and_the_champion(bench: Bench
     )
     bench.decide(Decision(candidate.id, True, "the first one", gates))
 
-    (told,) = bench.reader.run(candidate.run_id)["candidates"]
-    assert (told["decision"]["verdict"], told["decision"]["reason"]) == ("promoted", "the first one")
-    assert told["decision"]["test_id"] == "t1"
+    (told,) = bench.reader.run(candidate.run_id)["decisions"]
+    assert (told["id"], told["run_id"], told["candidate_id"]) == (candidate.id, candidate.run_id, candidate.id)
+    assert (told["kind"], told["verdict"], told["reason"]) == ("promotion", "promoted", "the first one")
+    assert (told["test_id"], told["diagnosis"], told["comparison"]) == ("t1", [], None)
     assert [
         (gate["position"], gate["name"], gate["verdict"], gate["value"], gate["bound"]) for gate in told["gates"]
     ] == [(0, "accuracy", "pass", 0.9, 0.55), (1, "comparison", "not applicable", None, None)]
@@ -315,12 +313,12 @@ def test_a_rejection_is_written_and_the_champion_stays(bench: Bench) -> None:
     gate = Gate("comparison", "fail", 0.4, 0.025, "not better")
     bench.decide(Decision(loser.id, False, "not better", (gate,), comparison(champion.id, 0)), position=1)
 
-    (told,) = bench.reader.run(loser.run_id)["candidates"]
-    assert told["decision"]["verdict"] == "rejected"
+    (told,) = bench.reader.run(loser.run_id)["decisions"]
+    assert told["verdict"] == "rejected"
     assert told["comparison"] == {
         "test_id": "t1",
         "comparison": 0,
-        "candidate_id": loser.id,
+        "decision_id": loser.id,
         "champion_id": champion.id,
         "alpha": 0.025,
         "num_rows": 100,
@@ -333,6 +331,7 @@ def test_a_rejection_is_written_and_the_champion_stays(bench: Bench) -> None:
         "auc_difference": 0.03,
         "auc_lower": 0.01,
         "auc_upper": 0.05,
+        "auc_standard_error": 0.01,
     }
     now = bench.reader.champion("imdb")
     assert now is not None
@@ -358,11 +357,11 @@ def test_each_use_of_a_test_set_is_counted_and_of_that_test_set_only(bench: Benc
 
 def test_an_auc_that_could_not_be_compared_is_left_open(bench: Bench) -> None:
     champion, loser = bench.promote(), bench.candidate()
-    unknown = {"auc_difference": math.nan, "auc_lower": math.nan, "auc_upper": math.nan}
+    unknown = dict.fromkeys(("auc_difference", "auc_lower", "auc_upper", "auc_standard_error"), math.nan)
     bench.decide(Decision(loser.id, False, "", (), comparison(champion.id, 0, **unknown)), position=1)
 
-    told = bench.reader.run(loser.run_id)["candidates"][0]["comparison"]
-    assert [told[name] for name in unknown] == [None] * 3
+    told = bench.reader.run(loser.run_id)["decisions"][0]["comparison"]
+    assert [told[name] for name in unknown] == [None] * 4
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, None])
@@ -370,7 +369,7 @@ def test_a_gate_that_could_not_be_measured_is_noted_without_a_value(bench: Bench
     candidate = bench.candidate()
     bench.decide(Decision(candidate.id, False, "", (Gate("auc", "fail", value, 0.55, "no AUC"),)))
 
-    (gate,) = bench.reader.run(candidate.run_id)["candidates"][0]["gates"]
+    (gate,) = bench.reader.run(candidate.run_id)["decisions"][0]["gates"]
     assert (gate["value"], gate["bound"], gate["verdict"]) == (None, 0.55, "fail")
 
 
@@ -471,11 +470,13 @@ def test_a_decision_on_nobody_is_refused(bench: Bench) -> None:
 def test_a_dry_run_writes_what_would_have_happened_and_nothing_else(bench: Bench, promote: bool, verdict: str) -> None:
     champion, candidate = bench.promote(), bench.candidate()
     gate = Gate("accuracy", "pass", 0.9, 0.55, "")
-    decision = Decision(candidate.id, promote, "reason", (gate,), comparison(champion.id, 0))
+    suspects = (Suspect("split", "likely", "test is weak", "draw it at random"),)
+    decision = Decision(candidate.id, promote, "reason", (gate,), comparison(champion.id, 0), suspects)
     bench.decide(decision, position=1, dry_run=True)
 
-    (told,) = bench.reader.run(candidate.run_id)["candidates"]
-    assert (told["decision"]["verdict"], len(told["gates"]), told["comparison"]) == (verdict, 1, None)
+    (told,) = bench.reader.run(candidate.run_id)["decisions"]
+    assert (told["verdict"], len(told["gates"]), len(told["diagnosis"])) == (verdict, 1, 1)
+    assert told["comparison"] is None
     assert [entry.candidate_id for entry in bench.reader.champions()] == [champion.id]
     assert bench.reader.num_comparisons("t1") == 0
 
@@ -495,7 +496,7 @@ Write = Callable[["Bench", str], object]
         lambda bench, run_id: bench.store.reap_dead_runs(),
         lambda bench, run_id: bench.snapshot(run_id),
         lambda bench, run_id: bench.candidate(run_id),
-        lambda bench, run_id: bench.decide(),
+        lambda bench, run_id: bench.decide(run_id=run_id),
     ],
     ids=["start_run", "record_stage", "finish_run", "reap_dead_runs", "snapshot", "candidate", "decide"],
 )

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from storage.metrics.tables import SCHEMA_VERSION
+
 if TYPE_CHECKING:
     from tests.storage.conftest import Bench, MakeBench, Spawn
 
@@ -17,7 +19,7 @@ import sys
 from storage.metrics.store import MetricsStore
 from storage.records import RunStart
 store = MetricsStore(sys.argv[1])
-print(store.start_run(RunStart("imdb", "schedule", {}, 7, False, {}, None)), flush=True)
+print(store.start_run(RunStart("retrain", "imdb", "schedule", {}, 7, False, {}, None)), flush=True)
 sys.stdin.readline()
 """
 
@@ -40,11 +42,12 @@ for candidate in candidates:
         position, comparison = 0, None
         if champion:
             position = champion.position
-            numbers = (0.025, 100, 9, 1, 0.01, 0.08, 0.02, 0.14, 0.03, 0.01, 0.05)
+            numbers = (0.025, 100, 9, 1, 0.01, 0.08, 0.02, 0.14, 0.03, 0.01, 0.05, 0.01)
             comparison = Comparison(champion.candidate_id, spent, *numbers)
         gate = Gate("accuracy", "pass", 0.9, 0.55, "")
         try:
             store.record_decisions(
+                candidate.split("/")[0],
                 [Decision(candidate, True, f"after {position}", (gate,), comparison)],
                 line="race", test_id="t1", dry_run=False, champion_position=position,
             )
@@ -119,7 +122,7 @@ def test_racing_promotions_leave_a_whole_ledger(raced: tuple[Bench, Path]) -> No
     assert (bench.count("decisions"), bench.count("gates")) == (total, total)
     # Each comparison was with the champion that its winner then followed.
     assert bench.query(
-        "SELECT count(*) FROM comparisons JOIN champions AS winner ON winner.candidate_id = comparisons.candidate_id "
+        "SELECT count(*) FROM comparisons JOIN champions AS winner USING (decision_id) "
         "JOIN champions AS loser ON loser.candidate_id = comparisons.champion_id AND loser.position = winner.previous"
     ) == [(total - 1,)]
     assert bench.query("PRAGMA integrity_check") == [("ok",)]
@@ -130,5 +133,5 @@ def test_a_new_store_opened_by_several_processes_at_once_is_made_once(raced: tup
     bench, new = raced
     other = type(bench)(new, type(bench.store)(f"sqlite:///{new}"))
 
-    assert other.query("SELECT one, version FROM schema_version") == [(1, 1)]
+    assert other.query("SELECT one, version FROM schema_version") == [(1, SCHEMA_VERSION)]
     assert other.query("PRAGMA integrity_check") == [("ok",)]

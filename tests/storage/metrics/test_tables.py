@@ -16,6 +16,7 @@ from sqlalchemy.schema import CreateTable
 
 from storage.metrics.engine import writing_engine
 from storage.metrics.tables import Base, EpochRow
+from storage.records import Decision, Suspect
 
 if TYPE_CHECKING:
     from tests.storage.conftest import Bench, MakeBench
@@ -31,15 +32,15 @@ VALID: dict[str, dict[str, Any]] = {
         "num_test": 1, "split_seed": 1, "content_version": 1, "created_at": NOW,
     },
     "runs": {
-        "id": "r", "line": "l", "state": "running", "trigger": "schedule", "dry_run": 0, "snapshot_id": None,
-        "source_reason": None, "options": "{}", "seed": 1, "versions": "{}", "git_commit": None, "device": None,
-        "message": "", "started_at": NOW, "finished_at": None, "seconds": None, "host": "h", "boot_id": "b",
-        "process_id": 1, "process_started": 1.0,
+        "id": "r", "flow": "retrain", "line": "l", "state": "running", "trigger": "schedule", "dry_run": 0,
+        "snapshot_id": None, "source_reason": None, "options": "{}", "seed": 1, "versions": "{}", "git_commit": None,
+        "device": None, "message": "", "started_at": NOW, "finished_at": None, "seconds": None, "host": "h",
+        "boot_id": "b", "process_id": 1, "process_started": 1.0,
     },
     "stages": {"run_id": "r", "name": "n", "position": 0, "seconds": 1.0, "peak_memory_bytes": 1},
     "checks": {
-        "run_id": "r", "name": "n", "position": 0, "verdict": "pass", "measured": "{}", "bound": "", "evidence": "",
-        "offending_rows": "[]",
+        "run_id": "r", "subject": "data", "name": "n", "position": 0, "verdict": "pass", "action": "fail",
+        "measured": "{}", "bound": "", "evidence": "", "offending_rows": "[]",
     },
     "candidates": {
         "id": "c", "run_id": "r", "model": "m", "bundle": "b", "device": "d", "num_parameters": 1, "best_epoch": 1,
@@ -57,24 +58,36 @@ VALID: dict[str, dict[str, Any]] = {
         "candidate_id": "c", "split": "test", "true_negatives": 1, "false_positives": 1, "false_negatives": 1,
         "true_positives": 1,
     },
-    "decisions": {"candidate_id": "c", "verdict": "promoted", "reason": "", "test_id": "t", "decided_at": NOW},
+    "decisions": {
+        "id": "e", "run_id": "r", "candidate_id": "c", "kind": "promotion", "verdict": "promoted", "reason": "",
+        "test_id": "t", "decided_at": NOW,
+    },
+    "diagnoses": {
+        "decision_id": "e", "cause": "split", "position": 0, "standing": "likely", "evidence": "", "remedy": "",
+    },
     "gates": {
-        "candidate_id": "c", "name": "n", "position": 0, "verdict": "pass", "value": 0.5, "bound": 0.5, "words": "",
+        "decision_id": "e", "name": "n", "position": 0, "verdict": "pass", "value": 0.5, "bound": 0.5, "words": "",
     },
     "comparisons": {
-        "test_id": "t", "comparison": 0, "candidate_id": "c", "champion_id": "d", "alpha": 0.025, "num_rows": 10,
+        "test_id": "t", "comparison": 0, "decision_id": "e", "champion_id": "d", "alpha": 0.025, "num_rows": 10,
         "only_challenger": 1, "only_champion": 1, "p_value": 0.5, "difference": 0.0, "lower": -0.1, "upper": 0.1,
-        "auc_difference": None, "auc_lower": None, "auc_upper": None,
+        "auc_difference": None, "auc_lower": None, "auc_upper": None, "auc_standard_error": None,
     },
     "champions": {
-        "line": "l", "position": 1, "previous": 0, "candidate_id": "c", "reason": "", "promoted_at": NOW,
+        "line": "l", "position": 1, "previous": 0, "decision_id": "e", "candidate_id": "c", "succession": "promotion",
+        "mark": 1, "reason": "", "promoted_at": NOW,
     },
 }  # fmt: skip
 
 ACCEPTED: list[tuple[str, dict[str, Any]]] = [
     ("runs", {"state": "crashed", "finished_at": NOW}),
     ("runs", {"state": "rejected data", "finished_at": NOW, "seconds": 0.0}),
+    ("runs", {"flow": "rollback", "seed": None}),
     ("checks", {"verdict": "warn"}),
+    ("checks", {"verdict": "fail"}),
+    ("checks", {"verdict": "pass", "action": "warn"}),
+    ("checks", {"verdict": "off", "action": "off"}),
+    ("checks", {"subject": "baseline_avgpool"}),
     ("epochs", {"loss": 0.0, "accuracy": 0.0, "validation_accuracy": 1.0}),
     ("metrics", {"value": 0.0, "lower": 0.0}),
     ("metrics", {"value": 1.0, "upper": 1.0}),
@@ -85,8 +98,14 @@ ACCEPTED: list[tuple[str, dict[str, Any]]] = [
     ("confusion_matrices", {"true_negatives": 0, "false_positives": 0, "false_negatives": 0, "true_positives": 0}),
     ("gates", {"verdict": "fail", "value": None, "bound": None}),
     ("gates", {"verdict": "not applicable", "value": None}),
+    ("gates", {"verdict": "waived", "value": None, "bound": None}),
+    *(("decisions", {"kind": kind}) for kind in ("forced replacement", "rollback")),
+    *(("decisions", {"verdict": verdict}) for verdict in ("rejected", "would promote", "would reject")),
+    *(("diagnoses", {"standing": standing}) for standing in ("shown", "possible", "ruled out")),
+    *(("champions", {"succession": succession}) for succession in ("forced replacement", "rollback")),
     ("comparisons", {"p_value": 0.0, "difference": -1.0}),
     ("comparisons", {"p_value": 1.0, "difference": 1.0}),
+    ("comparisons", {"auc_standard_error": 0.0}),
 ]
 
 REFUSED: list[tuple[str, dict[str, Any]]] = [
@@ -95,9 +114,16 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("runs", {"state": "completed"}),
     ("runs", {"finished_at": NOW}),
     ("runs", {"trigger": "a whim"}),
+    ("runs", {"flow": "river"}),
+    ("runs", {"flow": None}),
     ("runs", {"seconds": -0.001}),
     ("stages", {"seconds": -0.001}),
     ("checks", {"verdict": "Pass"}),
+    ("checks", {"action": "ignore"}),
+    ("checks", {"verdict": "off"}),
+    ("checks", {"verdict": "off", "action": "warn"}),
+    ("checks", {"verdict": "pass", "action": "off"}),
+    ("checks", {"subject": None}),
     ("epochs", {"epoch": 0}),
     ("epochs", {"loss": -0.001}),
     ("epochs", {"validation_loss": -0.001}),
@@ -120,6 +146,10 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("confusion_matrices", {"false_negatives": -1}),
     ("confusion_matrices", {"true_positives": -1}),
     ("decisions", {"verdict": "maybe"}),
+    ("decisions", {"kind": "coup"}),
+    ("decisions", {"run_id": None}),
+    ("diagnoses", {"standing": "certain"}),
+    ("diagnoses", {"cause": None}),
     ("gates", {"verdict": "unknown"}),
     ("gates", {"value": None}),
     ("gates", {"value": NAN}),
@@ -132,6 +162,11 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("comparisons", {"p_value": -0.001}),
     ("comparisons", {"difference": 1.001}),
     ("comparisons", {"difference": -1.001}),
+    ("comparisons", {"auc_standard_error": -0.001}),
+    ("champions", {"mark": 0}),
+    ("champions", {"mark": 2}),
+    ("champions", {"mark": None}),
+    ("champions", {"succession": "coup"}),
     ("champions", {"position": 0, "previous": -1}),
     ("champions", {"position": 2, "previous": 0}),
     ("champions", {"position": 1, "previous": 1}),
@@ -158,6 +193,7 @@ BOUNDED = [
     ("comparisons", "alpha"),
     ("comparisons", "p_value"),
     ("comparisons", "difference"),
+    ("comparisons", "auc_standard_error"),
 ]
 
 
@@ -178,6 +214,7 @@ def raw(empty: Bench) -> Iterator[sqlite3.Connection]:
 def put(
     connection: sqlite3.Connection, table: str, changes: dict[str, Any] | None = None, verb: str = "INSERT"
 ) -> None:
+    """Insert a valid row with changes."""
     row = {**VALID.get(table, {}), **(changes or {})}
     marks = ", ".join("?" for _ in row)
     connection.execute(f"{verb} INTO {table} ({', '.join(row)}) VALUES ({marks})", tuple(row.values()))
@@ -275,18 +312,80 @@ def test_what_is_not_a_number_is_refused_through_sqlalchemy_too(bench: Bench, co
     assert bench.count("epochs") == len(candidate.epochs) + 1
 
 
-def test_a_row_without_its_parent_is_refused_by_the_stores_own_connection(bench: Bench) -> None:
+CHILDREN = [table.name for table in TABLES.values() if table.foreign_keys]
+
+
+def test_every_table_but_the_snapshots_has_a_parent() -> None:
+    assert set(CHILDREN) == set(VALID) - {"snapshots"}
+
+
+@pytest.mark.parametrize("table", CHILDREN)
+def test_a_row_without_its_parent_is_refused_by_the_stores_own_connection(bench: Bench, table: str) -> None:
+    row = {**VALID[table], **({"snapshot_id": "nowhere"} if table == "runs" else {})}
+    marks = ", ".join("?" for _ in row)
+
     with (
         pytest.raises(IntegrityError, match="FOREIGN KEY constraint failed"),
         writing_engine(bench.url).begin() as connection,
     ):
-        connection.execute(insert(EpochRow).values(**VALID["epochs"]))
+        connection.exec_driver_sql(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})", tuple(row.values()))
+    assert bench.count(table) == 0
+
+
+def test_a_run_decides_once_about_a_candidate_and_another_run_may_again(raw: sqlite3.Connection) -> None:
+    put(raw, "decisions")
+    with pytest.raises(sqlite3.IntegrityError, match="UNIQUE constraint failed"):
+        put(raw, "decisions", {"id": "f"})
+
+    put(raw, "decisions", {"id": "f", "run_id": "s"})
+    put(raw, "decisions", {"id": "g", "candidate_id": "d"})
+
+    assert count(raw, "decisions") == 3
+
+
+@pytest.mark.parametrize(
+    ("table", "next_place"),
+    [("champions", {"position": 2, "previous": 1}), ("comparisons", {"comparison": 1})],
+)
+def test_a_decision_is_used_once(raw: sqlite3.Connection, table: str, next_place: dict[str, Any]) -> None:
+    put(raw, table)
+    with pytest.raises(sqlite3.IntegrityError, match=f"UNIQUE constraint failed: {table}.decision_id"):
+        put(raw, table, next_place)
+
+    put(raw, table, {**next_place, "decision_id": "f"})
+
+    assert count(raw, table) == 2
+
+
+def test_a_check_is_noted_once_of_each_subject(raw: sqlite3.Connection) -> None:
+    put(raw, "checks")
+    put(raw, "checks", {"subject": "baseline_avgpool"})
+    with pytest.raises(sqlite3.IntegrityError, match="UNIQUE constraint failed"):
+        put(raw, "checks")
+
+    assert count(raw, "checks") == 2
+
+
+FIRST: dict[str, Any] = {}
+SECOND: dict[str, Any] = {"position": 2, "previous": 1, "decision_id": "the second"}
+
+
+@pytest.mark.parametrize(("mark", "is_accepted"), [(0, False), (1, True), (2, True), (3, False), (-1, False)])
+def test_a_mark_is_an_entry_that_has_served(raw: sqlite3.Connection, mark: int, is_accepted: bool) -> None:
+    put(raw, "champions", FIRST)
+    if is_accepted:
+        put(raw, "champions", {**SECOND, "mark": mark})
+    else:
+        with pytest.raises(sqlite3.IntegrityError, match=r"CHECK constraint failed: .*mark_has_served"):
+            put(raw, "champions", {**SECOND, "mark": mark})
+
+    assert count(raw, "champions") == 1 + is_accepted
 
 
 def test_a_line_is_a_chain_from_one(raw: sqlite3.Connection) -> None:
-    put(raw, "champions")
-    put(raw, "champions", {"position": 2, "previous": 1})
-    put(raw, "champions", {"line": "another"})
+    put(raw, "champions", FIRST)
+    put(raw, "champions", SECOND)
+    put(raw, "champions", {"line": "another", "decision_id": "the third"})
 
     assert count(raw, "champions") == 3
 
@@ -314,28 +413,34 @@ def test_a_line_is_a_chain_from_one(raw: sqlite3.Connection) -> None:
 )
 @pytest.mark.parametrize("verb", ["INSERT", "INSERT OR REPLACE", "INSERT OR IGNORE"])
 def test_a_break_in_the_chain_is_refused(raw: sqlite3.Connection, verb: str, changes: dict[str, Any]) -> None:
-    put(raw, "champions")
-    put(raw, "champions", {"position": 2, "previous": 1})
+    put(raw, "champions", FIRST)
+    put(raw, "champions", SECOND)
     before = raw.execute("SELECT * FROM champions").fetchall()
 
-    with pytest.raises(sqlite3.IntegrityError):
-        put(raw, "champions", changes, verb)
+    with pytest.raises(sqlite3.IntegrityError, match=r"must follow|append-only|CHECK constraint failed"):
+        put(raw, "champions", {"decision_id": "the next", **changes}, verb)
 
     assert raw.execute("SELECT * FROM champions").fetchall() == before
 
 
 def test_nobody_follows_the_same_champion_twice_even_without_the_trigger(raw: sqlite3.Connection) -> None:
     raw.execute("DROP TRIGGER champions_follow")
-    put(raw, "champions")
-    put(raw, "champions", {"position": 2, "previous": 1})
+    put(raw, "champions", FIRST)
+    put(raw, "champions", SECOND)
 
     for changes in ({"position": 2, "previous": 1}, {"position": 3, "previous": 1}):
         with pytest.raises(sqlite3.IntegrityError):
-            put(raw, "champions", changes)
+            put(raw, "champions", {"decision_id": "the next", **changes})
 
 
-APPEND_ONLY = ["champions", "comparisons", "decisions", "gates"]
-UPDATED = {"champions": "reason", "comparisons": "alpha", "decisions": "reason", "gates": "words"}
+UPDATED = {
+    "champions": "reason",
+    "comparisons": "alpha",
+    "decisions": "reason",
+    "diagnoses": "remedy",
+    "gates": "words",
+}
+APPEND_ONLY = list(UPDATED)
 
 
 @pytest.mark.parametrize("table", APPEND_ONLY)
@@ -378,10 +483,12 @@ def test_what_was_decided_is_not_changed_through_the_stores_own_connection(
 
 @pytest.fixture(scope="module")
 def decided(make_bench: MakeBench) -> Bench:
-    """A store whose line has had two champions."""
+    """A store whose line has had two champions, and a rejection with its diagnosis."""
     bench = make_bench()
     bench.promote()
     bench.promote(position=1, with_comparison=True)
+    suspect = Suspect("split", "likely", "test is weak", "draw it at random")
+    bench.decide(Decision(bench.candidate().id, False, "weak", (), diagnosis=(suspect,)), position=2)
     return bench
 
 
