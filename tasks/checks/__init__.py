@@ -17,6 +17,7 @@ from tasks.checks.degenerate_predictions import check_degenerate_predictions
 from tasks.checks.degenerate_reviews import check_degenerate_reviews
 from tasks.checks.label_association import check_label_association
 from tasks.checks.label_balance import check_label_balance
+from tasks.checks.leakage import check_leakage
 from tasks.checks.padding import check_padding
 from tasks.checks.reload import check_reload
 from tasks.checks.row_alignment import check_row_alignment
@@ -28,6 +29,7 @@ DATA_CHECKS: tuple[Check[CheckedData], ...] = (
     Check("split", "split", check_split),
     Check("train/test alignment", "alignment", check_alignment),
     Check("consistent scaler", "consistent_scaler", check_consistent_scaler),
+    Check("leakage", "leakage", check_leakage),
     Check("degenerate reviews", "degenerate_reviews", check_degenerate_reviews),
     Check("label association", "label_association", check_label_association),
 )
