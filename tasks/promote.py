@@ -66,8 +66,12 @@ def promote(
     for decision in decisions:
         verdict = "PROMOTE" if decision.promote else "REJECT"
         logger.info("%s %s: %s", verdict, decision.candidate_id.split("/")[-1], decision.reason)
-        for suspect in decision.diagnosis:
-            logger.info("  %s: %s, %s", suspect.standing, suspect.cause, suspect.evidence)
+        suspected = [suspect for suspect in decision.diagnosis if suspect.standing != "ruled out"]
+        for suspect in suspected:
+            logger.info("  %s: %s, since %s", suspect.standing, suspect.cause, suspect.evidence)
+        cleared = [suspect.cause for suspect in decision.diagnosis if suspect not in suspected]
+        if cleared:
+            logger.info("  ruled out: %s", ", ".join(cleared))
     return decisions
 
 

@@ -21,6 +21,12 @@ _AGAINST_CHAMPION = (
     "not worse than the champion",
     "AUC not below the champion's",
     "not below the high-water mark",
+    "AUC not below the high-water mark's",
+)
+_AGAINST_SISTER = "best of its run"
+_RESTORE = (
+    "restore its bundle, put an earlier champion back with `retrain rollback`, or set "
+    "gates.replace_unscorable_champion for one run"
 )
 _WEAK = (
     "above chance",
@@ -29,70 +35,121 @@ _WEAK = (
     "AUC above chance",
     "recall of class 0",
     "recall of class 1",
+    "better than the probe",
 )
 
 
 @dataclass(frozen=True)
 class _Cause:
-    """A cause, the checks that show or clear it, and what it hits.
+    """A cause, what it hits, and the checks that show or clear it.
 
     Attributes:
+        why: How the pattern comes about.
         phrase: Where a check can fail for several causes, what its evidence says of this one.
+        reaches_chance: Whether it can bring a model down to guessing.
     """
 
     name: str
     hits: Pattern
     checks: tuple[str, ...]
+    why: str
     remedy: str
     phrase: str = ""
+    reaches_chance: bool = True
 
 
 # In the order in which they are suspected where nothing else tells them apart.
 _CAUSES = (
     _Cause(
-        "alignment", "test alone", ("train/test alignment", "row alignment"),
+        "alignment",
+        "test alone",
+        ("train/test alignment", "row alignment"),
+        "so scores a test set whose sequences, features and labels are of different reviews",
         "carry row ids with sequences, features and labels, and join by them; sort or filter none of them alone",
     ),
     _Cause(
-        "split", "test alone", ("split",),
+        "split",
+        "test alone",
+        ("split",),
+        "so scores a validation set that is no random part of the whole, or a test set of other reviews",
         "draw validation at random from the training rows, stratified by label, and never from the end of a file",
     ),
     _Cause(
-        "scaling", "test alone", ("consistent scaler",),
+        "scaling",
+        "test alone",
+        ("consistent scaler",),
+        "so scores a test set whose features stand on another scale than those of train and validation",
         "fit the scaler on the training rows once, and apply that one to validation and test",
     ),
     _Cause(
-        "labels of test", "test alone", ("probe",),
+        "labels of test",
+        "test alone",
+        ("probe",),
+        "so score shuffled or swapped test labels",
         "look up some test reviews by their row ids: are the labels shuffled, swapped, or those of other reviews?",
     ),
     _Cause(
-        "leakage", "test alone", ("leakage",),
-        "remove the duplicates between the splits: validation looks better than it is where it repeats training rows",
+        "leakage",
+        "test alone",
+        ("leakage",),
+        "so scores a validation set that repeats training rows",
+        "remove the duplicates between the splits",
+        reaches_chance=False,
     ),
     _Cause(
-        "padding mask", "both alike", ("padding",),
+        "padding mask",
+        "both alike",
+        ("padding",),
+        "so scores a model that reads the padding as words",
         "give the embedding mask_zero=True, and let every layer after it pass the mask on",
     ),
     _Cause(
-        "too few epochs", "both alike", ("convergence",),
-        "allow more epochs; early stopping ends the training when it is time", "too few epochs",
+        "too few epochs",
+        "both alike",
+        ("convergence",),
+        "so scores a model that has hardly begun to learn",
+        "allow more epochs; early stopping ends the training when it is time",
+        phrase="too few epochs",
     ),
     _Cause(
-        "learning rate", "both alike", ("convergence",), "lower training.learning_rate", "learning rate",
+        "learning rate",
+        "both alike",
+        ("convergence",),
+        "so scores a model whose steps are too large, or too small, to get anywhere",
+        "lower training.learning_rate, or raise it if the loss hardly moves",
+        phrase="learning rate",
     ),
     _Cause(
-        "threshold or output", "both alike", ("degenerate predictions",),
+        "threshold or output",
+        "both alike",
+        ("degenerate predictions",),
+        "so scores a model whose output is turned about, constant, or cut at the wrong place",
         "look at the distribution of the probabilities, and at the last layer: activation, threshold, label order",
     ),
     _Cause(
-        "reviews", "both alike", ("label balance", "degenerate reviews", "label association"),
+        "reviews",
+        "both alike",
+        ("label balance", "degenerate reviews", "label association"),
+        "so scores a model of reviews that say little about their labels",
         "look at the reviews that the checks name",
     ),
     _Cause(
-        "bundle", "none", ("reload",),
+        "bundle",
+        "none",
+        ("reload",),
+        "",
         "look for a custom layer, a changed version of Keras, or a preprocessing step that the bundle does not hold",
     ),
-)  # fmt: skip
+)
+
+
+@dataclass(frozen=True)
+class _Symptoms:
+    """What the scores alone show: where the fault hits, and whether the test accuracy is that of guessing."""
+
+    pattern: Pattern
+    at_chance: bool
+    scores: str
 
 
 def diagnose(
@@ -107,12 +164,15 @@ def diagnose(
         gates: All gates, some of which failed.
     """
     failed = {gate.name: gate.words for gate in gates if gate.verdict == "fail"}
-    pattern = _pattern(failed)
-    scores = _scores(validation, test)
-    found = [suspect for cause in _CAUSES if (suspect := _suspect(cause, checks, pattern, scores)) is not None]
-    if pattern != "none" and all(suspect.standing == "ruled out" for suspect in found):
-        found.insert(0, _unexplained(pattern, scores))
-    found += _no_fault(failed)
+    symptoms = _Symptoms(_pattern(failed), at_chance="above chance" in failed, scores=_scores(validation, test))
+    found = [suspect for cause in _CAUSES if (suspect := _suspect(cause, checks, symptoms)) is not None]
+    if symptoms.pattern != "none" and all(suspect.standing == "ruled out" for suspect in found):
+        found.insert(0, _unexplained(symptoms))
+    found += _no_fault([gate for gate in gates if gate.verdict == "fail"])
+    if failed and all(suspect.standing == "ruled out" for suspect in found):
+        found += [
+            Suspect(name, "shown", words, "look at what this gate holds against what") for name, words in failed.items()
+        ]
     return tuple(sorted(found, key=lambda suspect: _ORDER[suspect.standing]))
 
 
@@ -130,11 +190,12 @@ def _scores(validation: Evaluation, test: Evaluation) -> str:
     return ", ".join(parts)
 
 
-def _suspect(cause: _Cause, checks: Sequence[CheckResult], pattern: Pattern, scores: str) -> Suspect | None:
+def _suspect(cause: _Cause, checks: Sequence[CheckResult], symptoms: _Symptoms) -> Suspect | None:
     """Where a cause stands; None if nothing was measured that concerns it."""
     concerned = [check for check in checks if check.name in cause.checks and check.verdict != "off"]
     named = [check for check in concerned if check.verdict != "pass" and cause.phrase in check.evidence]
-    fits = pattern != "none" and cause.hits == pattern
+    fits = symptoms.pattern != "none" and cause.hits == symptoms.pattern
+    standing: Standing = "likely" if cause.reaches_chance or not symptoms.at_chance else "possible"
 
     def suspect(standing: Standing, evidence: str) -> Suspect:
         return Suspect(cause.name, standing, evidence, cause.remedy)
@@ -143,61 +204,66 @@ def _suspect(cause: _Cause, checks: Sequence[CheckResult], pattern: Pattern, sco
         if check.verdict == "fail":
             return suspect("shown", check.evidence)
     if named:
-        return suspect("likely" if fits else "possible", named[0].evidence)
+        return suspect(standing if fits else "possible", named[0].evidence)
     if concerned:
-        words = "; ".join(f"the check {check.name!r} passed: {check.evidence}" for check in concerned)
-        return suspect("ruled out", _cleared(cause, concerned, words))
+        return suspect("ruled out", _cleared(concerned))
     if fits:
-        return suspect("likely", f"{scores}: {_FITS[pattern]}, as this cause would do")
-    if pattern == "none" or cause.hits == "none":
+        return suspect(standing, f"{symptoms.scores}: {cause.why}")
+    if symptoms.pattern == "none" or cause.hits == "none":
         return None
-    return suspect("ruled out", f"{scores}: {_FITS[pattern]}, and this cause would hit {_HITS[cause.hits]}")
+    other = "hit validation as well" if cause.hits == "both alike" else "spare validation"
+    return suspect("ruled out", f"it would {other}; {symptoms.scores}")
 
 
-_FITS: Mapping[Pattern, str] = {
-    "test alone": "the fault spares validation and hits test",
-    "both alike": "validation and test are hit alike",
-}
-_HITS: Mapping[Pattern, str] = {"test alone": "test and spare validation", "both alike": "validation alike"}
-
-
-def _cleared(cause: _Cause, concerned: Sequence[CheckResult], words: str) -> str:
+def _cleared(concerned: Sequence[CheckResult]) -> str:
     others = [check for check in concerned if check.verdict != "pass"]
-    # The check has something to say, but of another cause that it knows.
-    return f"the check {others[0].name!r} found another cause" if others else words
+    if others:
+        # The check has something to say, but of another cause that it knows.
+        return f"the check {others[0].name!r} found another cause"
+    return "; ".join(f"the check {check.name!r} passed: {check.evidence}" for check in concerned)
 
 
-def _unexplained(pattern: Pattern, scores: str) -> Suspect:
-    if pattern == "test alone":
+def _unexplained(symptoms: _Symptoms) -> Suspect:
+    if symptoms.pattern == "test alone":
         return Suspect(
             "another population",
             "possible",
-            f"{scores}, and every check passed: test may hold reviews of another kind, or training has overfitted",
+            f"{symptoms.scores}, and every check passed: test may hold reviews of another kind, or the model has "
+            "overfitted",
             "compare the splits by rating, date and source; train with more dropout or on more reviews",
         )
     return Suspect(
         "weak model",
         "possible",
-        f"{scores}, and every check passed: the model has learned too little",
+        f"{symptoms.scores}, and every check passed: the model has learned too little",
         "compare with the probe; try more reviews, more epochs, another learning rate or another architecture",
     )
 
 
-def _no_fault(failed: Mapping[str, str]) -> list[Suspect]:
-    """What is no fault at all: a sound model that is not better than the champion or than its sister."""
+def _no_fault(failed: Sequence[Gate]) -> list[Suspect]:
+    """What is no fault of the model: it is sound, but no better than the champion, which may be lost, or its sister.
+
+    A broken model loses to both as well: there this would hide what has to be repaired.
+    """
+    if not all(gate.name in (*_AGAINST_CHAMPION, _AGAINST_SISTER) for gate in failed):
+        return []
     result = []
-    lost = [words for name, words in failed.items() if name in _AGAINST_CHAMPION]
-    if lost:
+    lost = [gate for gate in failed if gate.name in _AGAINST_CHAMPION]
+    unscored = [gate for gate in lost if gate.value is None and gate.bound is None]
+    if unscored:
+        result.append(Suspect("champion cannot be scored", "shown", unscored[0].words, _RESTORE))
+    elif lost:
         result.append(
             Suspect(
                 "no better than the champion",
                 "shown",
-                lost[0],
+                lost[0].words,
                 "nothing has to be repaired: the champion stays. New test reviews start a new ledger",
             )
         )
-    if "best of its run" in failed:
-        result.append(
-            Suspect("no better than its sister", "shown", failed["best of its run"], "nothing has to be repaired")
-        )
+    result += [
+        Suspect("no better than its sister", "shown", gate.words, "nothing has to be repaired")
+        for gate in failed
+        if gate.name == _AGAINST_SISTER
+    ]
     return result

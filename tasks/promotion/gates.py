@@ -20,7 +20,7 @@ PROBE = "better than the probe"
 def gate_checks(checks: Sequence[CheckResult]) -> Gate:
     """No check of the data or of this model has failed; none at all is no proof."""
     name = "all checks passed"
-    failed = [check for check in checks if check.verdict == "fail"]
+    failed = [check for check in checks if check.verdict not in ("pass", "warn", "off")]
     counts = {verdict: sum(check.verdict == verdict for check in checks) for verdict in ("pass", "warn", "off")}
     if not checks:
         return Gate(name, "fail", None, None, "no check was made")
@@ -36,9 +36,11 @@ def gate_reload(checks: Sequence[CheckResult]) -> Gate:
         if check.name == RELOAD:
             if check.verdict == "off":
                 return Gate(RELOAD, "not applicable", None, None, check.evidence)
-            value, bound = (float(check.measured.get(key, math.nan)) for key in ("largest_difference", "tolerance"))
-            passed = check.verdict in ("pass", "warn")
-            return _gate(RELOAD, passed, value, bound, check.evidence, failing="the bundle is not the trained model")
+            if check.verdict == "warn":
+                return Gate(RELOAD, "waived", None, None, f"{check.evidence}; the configuration lets it pass")
+            changed = float(check.measured.get("rows_changed", math.nan))
+            passed = check.verdict == "pass"
+            return _gate(RELOAD, passed, changed, 0, check.evidence, failing="the bundle is not the trained model")
     return Gate(RELOAD, "fail", None, None, "the bundle was not loaded back")
 
 
@@ -196,30 +198,20 @@ def gate_champion_auc(comparison: Comparison | str | None, options: GateOptions)
     name = "AUC not below the champion's"
     if not isinstance(comparison, Comparison):
         return _without_comparison(name, comparison, options)
-    lower = comparison.auc_difference - normal_quantile(1 - comparison.alpha) * comparison.auc_standard_error
-    return _above(
-        name,
-        lower,
-        -options.auc_loss_margin,
-        f"AUC differs by {_interval(comparison.auc_difference, comparison.auc_lower, comparison.auc_upper)}, at least "
-        f"{lower:+.4f} at {1 - comparison.alpha:.3%}; needed: above {-options.auc_loss_margin:+.4f}",
-        failing="the model may rank reviews worse than the champion",
-    )
+    return _no_auc_loss(name, comparison, options, failing="the model may rank reviews worse than the champion")
 
 
 def gate_mark(mark: Comparison | str | None, options: GateOptions) -> Gate:
-    """Not worse than the line's high-water mark, by the margins: small losses, each allowed, do not add up.
+    """Not worse than the line's high-water mark, by the margin: small losses, each allowed, do not add up.
 
     Args:
         mark: Compared with the mark; None if that is the champion itself, or there is none; a reason if the mark
             cannot be scored.
-        options: The margins.
+        options: The margin.
     """
     name = "not below the high-water mark"
-    if mark is None:
-        return Gate(name, "not applicable", None, None, "the champion is the high-water mark, or there is none")
-    if isinstance(mark, str):
-        return _without_comparison(name, mark, options, who="the high-water mark")
+    if not isinstance(mark, Comparison):
+        return _without_mark(name, mark, options)
     p_value = _loss_p_value(mark, options)
     return _gate(
         name,
@@ -231,6 +223,14 @@ def gate_mark(mark: Comparison | str | None, options: GateOptions) -> Gate:
         f"{mark.alpha:.3g}",
         failing="not shown to be as good as the best champion so far",
     )
+
+
+def gate_mark_auc(mark: Comparison | str | None, options: GateOptions) -> Gate:
+    """The same for the AUC, as against the champion: it could be lost little by little at an accuracy that stays."""
+    name = "AUC not below the high-water mark's"
+    if not isinstance(mark, Comparison):
+        return _without_mark(name, mark, options)
+    return _no_auc_loss(name, mark, options, failing="the model may rank reviews worse than the best champion so far")
 
 
 def gate_best_of_run(is_best: bool, value: float, best: float, best_id: str) -> Gate:
@@ -266,6 +266,24 @@ def _without_comparison(name: str, reason: str | None, options: GateOptions, who
     if options.replace_unscorable_champion:
         return Gate(name, "waived", None, None, f"{words}; the configuration lets it be replaced unseen")
     return Gate(name, "fail", None, None, words)
+
+
+def _without_mark(name: str, reason: str | None, options: GateOptions) -> Gate:
+    if reason is None:
+        return Gate(name, "not applicable", None, None, "the champion is the high-water mark, or there is none")
+    return _without_comparison(name, reason, options, who="the high-water mark")
+
+
+def _no_auc_loss(name: str, comparison: Comparison, options: GateOptions, *, failing: str) -> Gate:
+    lower = comparison.auc_difference - normal_quantile(1 - comparison.alpha) * comparison.auc_standard_error
+    return _above(
+        name,
+        lower,
+        -options.auc_loss_margin,
+        f"AUC differs by {_interval(comparison.auc_difference, comparison.auc_lower, comparison.auc_upper)}, at least "
+        f"{lower:+.4f} at {1 - comparison.alpha:.3%}; needed: above {-options.auc_loss_margin:+.4f}",
+        failing=failing,
+    )
 
 
 def _loss_p_value(comparison: Comparison, options: GateOptions) -> float:

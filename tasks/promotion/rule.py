@@ -62,6 +62,7 @@ def judge(assessment: Assessment, options: GateOptions) -> tuple[Gate, ...]:
         gates.gate_champion(assessment.comparison, options),
         gates.gate_champion_auc(assessment.comparison, options),
         gates.gate_mark(assessment.mark, options),
+        gates.gate_mark_auc(assessment.mark, options),
     )
 
 
@@ -73,7 +74,8 @@ def _gate_best_of_run(assessment: Assessment, best: Assessment, is_best: bool) -
 def _decision(assessment: Assessment, of: tuple[Gate, ...]) -> Decision:
     failing = _failing(of)
     comparison = assessment.comparison if isinstance(assessment.comparison, Comparison) else None
-    waived = [gate for gate in of if gate.verdict == "waived" and gate.name != gates.PROBE]
+    # Only a champion that was not compared with makes a promotion a forced one.
+    waived = [gate for gate in of if gate.verdict == "waived" and gate.name not in (gates.PROBE, gates.RELOAD)]
     return Decision(
         assessment.candidate_id,
         promote=not failing,
