@@ -45,7 +45,7 @@ class _Cause:
 
     Attributes:
         why: How the pattern comes about.
-        phrase: Where a check can fail for several causes, what its evidence says of this one.
+        phrases: Where a check can fail for several causes, what its evidence says of this one.
         reaches_chance: Whether it can bring a model down to guessing.
     """
 
@@ -54,7 +54,7 @@ class _Cause:
     checks: tuple[str, ...]
     why: str
     remedy: str
-    phrase: str = ""
+    phrases: tuple[str, ...] = ()
     reaches_chance: bool = True
 
 
@@ -109,7 +109,7 @@ _CAUSES = (
         ("convergence",),
         "so scores a model that has hardly begun to learn",
         "allow more epochs; early stopping ends the training when it is time",
-        phrase="too few epochs",
+        phrases=("too few epochs", "still falling"),
     ),
     _Cause(
         "learning rate",
@@ -117,7 +117,7 @@ _CAUSES = (
         ("convergence",),
         "so scores a model whose steps are too large, or too small, to get anywhere",
         "lower training.learning_rate, or raise it if the loss hardly moves",
-        phrase="learning rate",
+        phrases=("learning rate", "best in epoch 1 of", "not finite"),
     ),
     _Cause(
         "threshold or output",
@@ -193,7 +193,7 @@ def _scores(validation: Evaluation, test: Evaluation) -> str:
 def _suspect(cause: _Cause, checks: Sequence[CheckResult], symptoms: _Symptoms) -> Suspect | None:
     """Where a cause stands; None if nothing was measured that concerns it."""
     concerned = [check for check in checks if check.name in cause.checks and check.verdict != "off"]
-    named = [check for check in concerned if check.verdict != "pass" and cause.phrase in check.evidence]
+    named = [check for check in concerned if check.verdict != "pass" and _speaks_of(cause, check)]
     fits = symptoms.pattern != "none" and cause.hits == symptoms.pattern
     standing: Standing = "likely" if cause.reaches_chance or not symptoms.at_chance else "possible"
 
@@ -213,6 +213,15 @@ def _suspect(cause: _Cause, checks: Sequence[CheckResult], symptoms: _Symptoms) 
         return None
     other = "hit validation as well" if cause.hits == "both alike" else "spare validation"
     return suspect("ruled out", f"it would {other}; {symptoms.scores}")
+
+
+def _speaks_of(cause: _Cause, check: CheckResult) -> bool:
+    """Whether a check that did not pass names this cause, or none of those that it knows."""
+
+    def named(other: _Cause) -> bool:
+        return any(phrase in check.evidence for phrase in other.phrases)
+
+    return named(cause) or not any(named(other) for other in _CAUSES if check.name in other.checks)
 
 
 def _cleared(concerned: Sequence[CheckResult]) -> str:
