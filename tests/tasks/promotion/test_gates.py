@@ -8,31 +8,27 @@ import pytest
 from scipy import stats
 
 from storage.options import GateOptions
-from storage.records import Comparison, ConfusionMatrix, Evaluation, Gate
+from storage.records import CheckResult, CheckVerdict, Comparison, ConfusionMatrix, Evaluation, Gate
+from tasks.evaluation.paired import non_inferiority_p_value
 from tasks.promotion import gates
+from tests.tasks.promotion.conftest import (
+    BETTER,
+    RELOADED,
+    SLIGHTLY_WORSE,
+    balanced,
+    check,
+    comparison,
+    evaluation,
+)
 
 OPTIONS = GateOptions()
+NON_INFERIORITY = GateOptions(comparison="non-inferiority")
+FORCED = GateOptions(replace_unscorable_champion=True)
 NO_ROWS = ConfusionMatrix(0, 0, 0, 0)
-
-
-def evaluation(confusion: ConfusionMatrix = NO_ROWS, auc: float = 0.9, auc_standard_error: float = 0.002) -> Evaluation:
-    return Evaluation("test", confusion, auc, auc_standard_error)
-
-
-def balanced(correct: int, rows: int) -> ConfusionMatrix:
-    """As many rows of one class as of the other; an odd error falls to class 1."""
-    half = rows // 2
-    true_negatives = min(half, (correct + 1) // 2)
-    true_positives = correct - true_negatives
-    return ConfusionMatrix(true_negatives, half - true_negatives, rows - half - true_positives, true_positives)
 
 
 def lower_bound(successes: int, trials: int) -> float:
     return float(stats.beta.ppf(0.001, successes, trials - successes + 1))
-
-
-def comparison(p_value: float = 0.001, alpha: float = 0.025) -> Comparison:
-    return Comparison("run/model", 0, alpha, 25_000, 1500, 1300, p_value, 0.008, 0.003, 0.012, 0.01, 0.005, 0.015)
 
 
 def is_well_formed(gate: Gate) -> bool:
@@ -150,14 +146,14 @@ def test_the_accuracy_of_chance_is_cohens_expected_agreement(confusion: Confusio
 @pytest.mark.parametrize(("distance", "verdict"), [(1e-9, "pass"), (-1e-9, "fail")])
 def test_the_aucs_lower_bound_must_exceed_055(error: float, distance: float, verdict: str) -> None:
     auc = 0.55 + 3.090232306167813 * error + distance
-    gate = gates.gate_auc(evaluation(auc=auc, auc_standard_error=error), OPTIONS)
+    gate = gates.gate_auc(evaluation(NO_ROWS, auc=auc, auc_standard_error=error), OPTIONS)
     assert gate.verdict == verdict
     assert gate.value == pytest.approx(0.55 + distance, abs=1e-12)
     assert gate.bound == 0.55
 
 
 def test_the_margin_on_the_auc_is_the_one_of_the_options() -> None:
-    weak = evaluation(auc=0.6, auc_standard_error=0.01)
+    weak = evaluation(NO_ROWS, auc=0.6, auc_standard_error=0.01)
     assert gates.gate_auc(weak, GateOptions(auc_margin=0.0)).verdict == "pass"
     assert gates.gate_auc(weak, GateOptions(auc_margin=0.1)).verdict == "fail"
 
@@ -166,7 +162,7 @@ def test_the_margin_on_the_auc_is_the_one_of_the_options() -> None:
     ("auc", "error"), [(math.nan, 0.01), (0.9, math.nan), (math.nan, math.nan), (math.inf, 0.01), (0.9, -math.inf)]
 )
 def test_an_auc_that_could_not_be_measured_does_not_pass(auc: float, error: float) -> None:
-    gate = gates.gate_auc(evaluation(auc=auc, auc_standard_error=error), OPTIONS)
+    gate = gates.gate_auc(evaluation(NO_ROWS, auc=auc, auc_standard_error=error), OPTIONS)
     assert (gate.verdict, gate.value) == ("fail", None)
     assert "could not be measured" in gate.words
 
@@ -253,27 +249,248 @@ def test_a_difference_that_a_small_validation_set_explains_passes() -> None:
     ],
 )
 def test_a_challenger_must_be_better_at_this_comparisons_level(p_value: float, alpha: float, verdict: str) -> None:
-    gate = gates.gate_beats_champion(comparison(p_value, alpha))
-    assert gate.verdict == verdict
+    gate = gates.gate_champion(comparison(p_value=p_value, alpha=alpha), OPTIONS)
+    assert (gate.name, gate.verdict) == ("better than the champion", verdict)
     assert is_well_formed(gate)
 
 
-def test_the_numbers_of_the_comparison_are_said() -> None:
-    words = gates.gate_beats_champion(replace(comparison(), index=3)).words
-    assert "+0.0080 [+0.0030, +0.0120]" in words
-    assert "1,500 rows against 1,300" in words
+def losing(rows: int) -> Comparison:
+    """A challenger that is right on 100 rows less some than the champion alone; never shown to be better."""
+    return comparison(only_challenger=100, only_champion=100 + rows, p_value=0.9)
+
+
+def test_a_challenger_must_not_be_worse_by_the_margin_where_that_is_all_that_is_asked_for() -> None:
+    p_values = {rows: non_inferiority_p_value(100, 100 + rows, 25_000, 0.005) for rows in range(126)}
+    largest = max(rows for rows, p_value in p_values.items() if p_value <= 0.025)
+    assert 0 < largest < 125
+    for rows, verdict in ((largest, "pass"), (largest + 1, "fail")):
+        gate = gates.gate_champion(losing(rows), NON_INFERIORITY)
+        assert (gate.name, gate.verdict, gate.bound) == ("not worse than the champion", verdict, 0.025)
+        assert gate.value == p_values[rows]
+        assert gates.gate_champion(losing(rows), OPTIONS).verdict == "fail"
+
+
+def test_the_margin_of_a_loss_is_the_one_of_the_options() -> None:
+    lost = losing(100)
+    for margin, verdict in ((0.01, "pass"), (0.004, "fail")):
+        options = GateOptions(comparison="non-inferiority", accuracy_loss_margin=margin)
+        assert gates.gate_champion(lost, options).verdict == verdict
+
+
+def test_a_margin_of_nothing_asks_for_superiority() -> None:
+    options = GateOptions(comparison="non-inferiority", accuracy_loss_margin=0.0)
+    assert gates.gate_champion(BETTER, options).verdict == "pass"
+    assert gates.gate_champion(losing(0), options).verdict == "fail"
+
+
+@pytest.mark.parametrize("options", [OPTIONS, NON_INFERIORITY], ids=["superiority", "non-inferiority"])
+def test_the_numbers_of_the_comparison_are_said(options: GateOptions) -> None:
+    words = gates.gate_champion(replace(BETTER, index=3), options).words
+    assert "+0.0120 [+0.0080, +0.0160]" in words
+    assert "1,600 rows against 1,300" in words
     assert "comparison 4 on this test set" in words
 
 
-def test_without_a_champion_there_is_nothing_to_beat() -> None:
-    gate = gates.gate_beats_champion(None)
+@pytest.mark.parametrize("error", [0.0, 0.002])
+@pytest.mark.parametrize(("distance", "verdict"), [(1e-9, "pass"), (-1e-9, "fail")])
+def test_the_lower_bound_of_the_auc_must_not_be_a_margin_below_the_champions(
+    error: float, distance: float, verdict: str
+) -> None:
+    # One-sided, at the level of this comparison: 0.025.
+    difference = -0.005 + 1.959963984540054 * error + distance
+    compared = comparison(auc_difference=difference, auc_standard_error=error)
+    for gate in (gates.gate_champion_auc(compared, OPTIONS), gates.gate_mark_auc(compared, OPTIONS)):
+        assert (gate.verdict, gate.bound) == (verdict, -0.005)
+        assert gate.value == pytest.approx(-0.005 + distance, abs=1e-12)
+
+
+def test_the_margin_of_a_loss_in_auc_is_the_one_of_the_options() -> None:
+    compared = comparison(auc_difference=-0.004, auc_standard_error=0.001)
+    for margin, verdict in ((0.006, "pass"), (0.005, "fail")):
+        assert gates.gate_champion_auc(compared, GateOptions(auc_loss_margin=margin)).verdict == verdict
+
+
+def test_a_later_comparison_asks_for_a_surer_auc() -> None:
+    compared = comparison(auc_difference=0.0, auc_standard_error=0.002)
+    assert gates.gate_champion_auc(compared, OPTIONS).verdict == "pass"
+    assert gates.gate_champion_auc(replace(compared, alpha=0.05 / 132), OPTIONS).verdict == "fail"
+
+
+@pytest.mark.parametrize("name", ["auc_difference", "auc_standard_error"])
+def test_an_auc_that_could_not_be_compared_does_not_pass(name: str) -> None:
+    broken = comparison(**{name: math.nan})
+    for gate in (gates.gate_champion_auc(broken, OPTIONS), gates.gate_mark_auc(broken, OPTIONS)):
+        assert (gate.verdict, gate.value) == ("fail", None)
+        assert "could not be measured" in gate.words
+
+
+# The high-water mark.
+
+
+@pytest.mark.parametrize("options", [OPTIONS, NON_INFERIORITY], ids=["superiority", "non-inferiority"])
+def test_a_challenger_must_not_be_worse_than_the_mark_by_the_margin(options: GateOptions) -> None:
+    largest = max(rows for rows in range(126) if non_inferiority_p_value(100, 100 + rows, 25_000, 0.005) <= 0.025)
+    passing, failing = (gates.gate_mark(losing(rows), options) for rows in (largest, largest + 1))
+    assert (passing.verdict, failing.verdict) == ("pass", "fail")
+    assert (passing.name, failing.bound) == ("not below the high-water mark", 0.025)
+    assert "run/old" in passing.words
+    assert failing.words.startswith("not shown to be as good as the best champion so far")
+
+
+def test_the_mark_is_compared_at_the_level_of_the_ledger() -> None:
+    assert gates.gate_mark(SLIGHTLY_WORSE, OPTIONS).verdict == "pass"
+    assert gates.gate_mark(replace(SLIGHTLY_WORSE, alpha=1e-12), OPTIONS).verdict == "fail"
+    assert gates.gate_mark(replace(SLIGHTLY_WORSE, alpha=math.nan), OPTIONS).verdict == "fail"
+
+
+# No champion, or none that can be scored.
+
+AGAINST = [gates.gate_champion, gates.gate_champion_auc, gates.gate_mark, gates.gate_mark_auc]
+
+
+@pytest.mark.parametrize("judge", AGAINST)
+@pytest.mark.parametrize("options", [OPTIONS, NON_INFERIORITY, FORCED], ids=["superior", "not worse", "forced"])
+def test_where_there_is_nobody_to_compare_with_the_gate_is_not_applicable(
+    judge: Callable[[Comparison | str | None, GateOptions], Gate], options: GateOptions
+) -> None:
+    gate = judge(None, options)
     assert (gate.verdict, gate.value, gate.bound) == ("not applicable", None, None)
 
 
-def test_a_champion_that_cannot_be_scored_is_not_beaten() -> None:
-    gate = gates.gate_beats_champion("its bundle is damaged")
+@pytest.mark.parametrize("judge", AGAINST)
+@pytest.mark.parametrize(("options", "verdict"), [(OPTIONS, "fail"), (NON_INFERIORITY, "fail"), (FORCED, "waived")])
+def test_who_cannot_be_scored_is_not_replaced_unless_the_configuration_says_so(
+    judge: Callable[[Comparison | str | None, GateOptions], Gate], options: GateOptions, verdict: str
+) -> None:
+    gate = judge("its bundle is damaged", options)
+    assert (gate.verdict, gate.value, gate.bound) == (verdict, None, None)
+    assert "could not be scored: its bundle is damaged" in gate.words
+    assert ("lets it be replaced unseen" in gate.words) == (verdict == "waived")
+
+
+@pytest.mark.parametrize("judge", AGAINST)
+def test_a_comparison_that_is_lost_is_not_waived_by_the_configuration(
+    judge: Callable[[Comparison | str | None, GateOptions], Gate],
+) -> None:
+    lost = comparison(only_challenger=1000, only_champion=2000, p_value=1.0, auc_difference=-0.1)
+    assert judge(lost, FORCED).verdict == "fail"
+
+
+# The probe.
+
+
+@pytest.mark.parametrize(
+    ("probe", "asked_for", "otherwise"),
+    [(0.8, "fail", "waived"), (math.nextafter(0.8, 0), "pass", "pass"), (math.nan, "fail", "waived")],
+)
+def test_a_model_must_be_above_the_probe_only_where_that_is_asked_for(
+    probe: float, asked_for: str, otherwise: str
+) -> None:
+    test, checks = evaluation(balanced(20_000, 25_000)), [check("probe", test_accuracy=probe)]
+    gate = gates.gate_probe(test, checks, OPTIONS)
+    assert (gate.name, gate.verdict) == ("better than the probe", otherwise)
+    assert gates.gate_probe(test, checks, GateOptions(beat_probe=True)).verdict == asked_for
+
+
+@pytest.mark.parametrize(
+    "checks",
+    [[], [check("split", test_accuracy=0.1)], [check("probe", "off")], [check("probe", test_accuracy="high")]],
+    ids=["no check", "another check", "turned off", "no number"],
+)
+def test_a_probe_that_was_not_measured_is_not_beaten(checks: list[CheckResult]) -> None:
+    test = evaluation(balanced(20_000, 25_000))
+    assert gates.gate_probe(test, checks, OPTIONS).verdict == "not applicable"
+    assert gates.gate_probe(test, checks, GateOptions(beat_probe=True)).verdict == "fail"
+
+
+# Checks.
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "verdict"),
+    [
+        (["pass"], "pass"),
+        (["pass", "warn", "off"], "pass"),
+        (["pass", "fail"], "fail"),
+        (["fail", "fail"], "fail"),
+        (["pass", "unknown"], "fail"),
+        ([], "fail"),
+    ],
+)
+def test_every_check_must_have_passed_and_there_must_be_one(verdicts: list[CheckVerdict], verdict: str) -> None:
+    checks = [check(f"number {index}", each, f"evidence {index}") for index, each in enumerate(verdicts)]
+    gate = gates.gate_checks(checks)
+    assert gate.verdict == verdict
+    assert is_well_formed(gate)
+    for one in checks:
+        assert (f"{one.name}: {one.evidence}" in gate.words) == (one.verdict in ("fail", "unknown"))
+
+
+def test_warnings_and_what_was_turned_off_are_counted() -> None:
+    checks = [check("a"), check("b", "warn"), check("c", "off"), check("d", "off")]
+    assert gates.gate_checks(checks).words == "1 of 4 checks passed, 1 warn, 2 off"
+
+
+# Reload.
+
+
+@pytest.mark.parametrize(
+    ("result", "verdict"),
+    [
+        (RELOADED, "pass"),
+        (replace(RELOADED, verdict="warn", measured={"rows_changed": 3}), "waived"),
+        (replace(RELOADED, verdict="fail"), "fail"),
+        (replace(RELOADED, verdict="off", measured={}), "not applicable"),
+        (replace(RELOADED, measured={}), "fail"),
+        (replace(RELOADED, measured={"rows": 0}), "fail"),
+        (replace(RELOADED, measured={"rows_changed": 1}, verdict="unknown"), "fail"),  # type: ignore[arg-type]
+        (replace(RELOADED, measured={"rows_changed": math.nan}), "fail"),
+    ],
+    ids=["same", "warned", "changed", "turned off", "not measured", "no rows", "unknown", "not a number"],
+)
+def test_the_bundle_must_have_given_the_same_in_a_fresh_process(result: CheckResult, verdict: str) -> None:
+    gate = gates.gate_reload([check("split"), result])
+    assert gate.verdict == verdict
+    assert result.evidence in gate.words
+    assert is_well_formed(gate)
+
+
+def test_a_bundle_that_was_not_loaded_back_does_not_pass() -> None:
+    gate = gates.gate_reload([check("split")])
+    assert (gate.verdict, gate.words) == ("fail", "the bundle was not loaded back")
+
+
+# Informedness.
+
+
+def test_both_rates_together_must_exceed_one_by_twice_the_margin() -> None:
+    def bound(correct: int) -> float:
+        return 2 * float(stats.beta.ppf(0.0005, correct, 1000 - correct + 1)) - 1
+
+    smallest = next(correct for correct in range(500, 1000) if bound(correct) > 0.1)
+    for correct, verdict in ((smallest, "pass"), (smallest - 1, "fail")):
+        gate = gates.gate_informedness(evaluation(balanced(2 * correct, 2000)), OPTIONS)
+        assert gate.verdict == verdict
+        assert gate.value == pytest.approx(bound(correct), abs=1e-12)
+        assert gate.bound == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.9, 1.0])
+def test_guessing_with_any_share_of_positives_is_not_informed(share: float) -> None:
+    said = round(10_000 * share)
+    guessing = ConfusionMatrix(10_000 - said, said, 10_000 - said, said)
+    gate = gates.gate_informedness(evaluation(guessing), OPTIONS)
     assert gate.verdict == "fail"
-    assert "its bundle is damaged" in gate.words
+    assert "no better than by guessing" in gate.words
+
+
+def test_the_margin_on_both_rates_is_twice_the_one_of_the_options() -> None:
+    weak = evaluation(balanced(12_000, 20_000))
+    assert gates.gate_informedness(weak, GateOptions(accuracy_margin=0.07)).verdict == "pass"
+    assert gates.gate_informedness(weak, GateOptions(accuracy_margin=0.1)).verdict == "fail"
+
+
+# The best of its run.
 
 
 @pytest.mark.parametrize(("is_best", "verdict"), [(True, "pass"), (False, "fail")])
@@ -290,6 +507,7 @@ def test_only_the_best_of_a_run_passes(is_best: bool, verdict: str) -> None:
     "judge",
     [
         lambda empty: gates.gate_above_chance(empty, OPTIONS),
+        lambda empty: gates.gate_informedness(empty, OPTIONS),
         lambda empty: gates.gate_not_inverted(empty, OPTIONS),
         lambda empty: gates.gate_auc(replace(empty, auc=math.nan), OPTIONS),
         lambda empty: gates.gate_recall(empty, 0, OPTIONS),
@@ -298,7 +516,17 @@ def test_only_the_best_of_a_run_passes(is_best: bool, verdict: str) -> None:
         lambda empty: gates.gate_validation_gap(empty, evaluation(balanced(90, 100)), OPTIONS),
         lambda empty: gates.gate_validation_gap(empty, empty, OPTIONS),
     ],
-    ids=["accuracy", "inversion", "AUC", "recall 0", "recall 1", "gap without test", "without validation", "neither"],
+    ids=[
+        "accuracy",
+        "informedness",
+        "inversion",
+        "AUC",
+        "recall 0",
+        "recall 1",
+        "gap without test",
+        "without validation",
+        "neither",
+    ],
 )
 def test_an_empty_confusion_matrix_passes_no_gate(judge: Callable[[Evaluation], Gate]) -> None:
     gate = judge(evaluation(NO_ROWS))
@@ -309,13 +537,22 @@ def test_an_empty_confusion_matrix_passes_no_gate(judge: Callable[[Evaluation], 
 def test_every_gate_says_what_it_measured_in_one_line() -> None:
     good = evaluation(balanced(20_000, 25_000))
     every = [
+        gates.gate_checks([RELOADED]),
+        gates.gate_reload([RELOADED]),
         gates.gate_above_chance(good, OPTIONS),
+        gates.gate_informedness(good, OPTIONS),
         gates.gate_not_inverted(good, OPTIONS),
         gates.gate_auc(good, OPTIONS),
         gates.gate_recall(good, 0, OPTIONS),
         gates.gate_recall(good, 1, OPTIONS),
         gates.gate_validation_gap(good, good, OPTIONS),
-        gates.gate_beats_champion(comparison()),
+        gates.gate_probe(good, [check("probe", test_accuracy=0.7)], OPTIONS),
+        gates.gate_champion(BETTER, OPTIONS),
+        gates.gate_champion(BETTER, NON_INFERIORITY),
+        gates.gate_champion_auc(BETTER, OPTIONS),
+        gates.gate_mark(BETTER, OPTIONS),
+        gates.gate_mark_auc(BETTER, OPTIONS),
+        gates.gate_best_of_run(True, 0.85, 0.85, "run/advanced"),
     ]
     assert {gate.verdict for gate in every} == {"pass"}
     assert len({gate.name for gate in every}) == len(every)

@@ -11,55 +11,33 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storage.options import GateOptions
-from storage.records import Comparison, ConfusionMatrix, Decision, Evaluation, Gate
+from storage.records import Comparison, ConfusionMatrix, Decision, Evaluation
 from tasks.promotion.rule import Assessment, decide, judge
+from tests.tasks.promotion.conftest import (
+    ADVANCED,
+    ADVANCED_TEST,
+    BASELINE,
+    BASELINE_TEST,
+    BETTER,
+    CHECKS,
+    RELOADED,
+    SLIGHTLY_WORSE,
+    WORSE,
+    check,
+    comparison,
+    failed,
+    gate_of,
+    on_test,
+    validation,
+)
 
 OPTIONS = GateOptions()
-
-# The notebook's two models: its test tables, and its validation accuracies on 2,500 rows.
-BASELINE_TEST = ConfusionMatrix(11_843, 657, 3854, 8646)
-BASELINE_AUC = 0.9389948767999999
-ADVANCED_TEST = ConfusionMatrix(4180, 8320, 4419, 8081)
-ADVANCED_AUC = 0.481549
-
-BETTER = Comparison("run/old", 0, 0.025, 25_000, 1600, 1300, 1e-8, 0.012, 0.008, 0.016, 0.01, 0.007, 0.013)
-WORSE = replace(BETTER, only_challenger=1300, only_champion=1600, p_value=1.0, difference=-0.012)
-
-
-def hanley_mcneil(auc: float, num_positive: int, num_negative: int) -> float:
-    """Standard error of an AUC where the scores are not at hand (Hanley & McNeil, Radiology 143, 1982)."""
-    q1, q2 = auc / (2 - auc), 2 * auc**2 / (1 + auc)
-    variance = auc * (1 - auc) + (num_positive - 1) * (q1 - auc**2) + (num_negative - 1) * (q2 - auc**2)
-    return math.sqrt(variance / (num_positive * num_negative))
-
-
-def validation(accuracy: float, rows: int = 2500) -> Evaluation:
-    half = rows // 2
-    correct = round(accuracy * rows)
-    right = ConfusionMatrix(correct // 2, half - correct // 2, half - (correct - correct // 2), correct - correct // 2)
-    return Evaluation("validation", right, 0.9, 0.006)
-
-
-def on_test(confusion: ConfusionMatrix, auc: float) -> Evaluation:
-    return Evaluation("test", confusion, auc, hanley_mcneil(auc, 12_500, 12_500))
-
-
-BASELINE = Assessment("run/baseline", validation(0.8324), on_test(BASELINE_TEST, BASELINE_AUC), None)
-ADVANCED = Assessment("run/advanced", validation(0.8756), on_test(ADVANCED_TEST, ADVANCED_AUC), None)
+NON_INFERIORITY = GateOptions(comparison="non-inferiority")
+FORCED = GateOptions(replace_unscorable_champion=True)
 
 
 def decided(*assessments: Assessment, options: GateOptions = OPTIONS) -> list[Decision]:
     return decide(assessments, options)
-
-
-def gate(decision: Decision, name: str) -> Gate:
-    found = [gate for gate in decision.gates if gate.name == name]
-    assert len(found) == 1
-    return found[0]
-
-
-def failed(decision: Decision) -> list[str]:
-    return [gate.name for gate in decision.gates if gate.verdict == "fail"]
 
 
 # The notebook.
@@ -77,13 +55,14 @@ def test_the_notebooks_advanced_model_is_rejected_as_near_chance_and_named_inver
     assert not advanced.promote
     assert failed(advanced) == [
         "above chance",
+        "informed about both classes",
         "not inverted or misaligned",
         "AUC above chance",
         "recall of class 0",
         "validation agrees with test",
     ]
     assert advanced.reason.startswith("the model scores near chance: test accuracy 0.4904")
-    inversion = gate(advanced, "not inverted or misaligned")
+    inversion = gate_of(advanced, "not inverted or misaligned")
     assert inversion.value == pytest.approx(0.00255, abs=1e-5)
     assert "significantly below chance: labels or scores are inverted, or rows are misaligned" in inversion.words
     assert "p = 0.00255" in inversion.words
@@ -108,7 +87,7 @@ def test_decisions_come_in_the_order_of_the_candidates() -> None:
 def test_a_decision_holds_every_gate_whether_it_passed_or_not() -> None:
     baseline, advanced = decided(BASELINE, ADVANCED)
     names = [gate.name for gate in judge(ADVANCED, OPTIONS)]
-    assert len(names) == 7
+    assert len(names) == len(set(names)) == 14
     assert [gate.name for gate in advanced.gates] == names
     assert [gate.name for gate in baseline.gates] == [*names, "best of its run"]
 
@@ -117,7 +96,7 @@ def test_a_candidate_that_beats_the_champion_is_promoted() -> None:
     decision = decided(replace(BASELINE, comparison=BETTER))[0]
     assert decision.promote
     assert decision.comparison == BETTER
-    assert decision.reason == "all gates passed, and better than the champion by +0.0120 in accuracy"
+    assert decision.reason == "all gates passed, and better than the champion: +0.0120 in accuracy"
 
 
 def test_a_candidate_that_does_not_beat_the_champion_is_rejected() -> None:
@@ -128,18 +107,181 @@ def test_a_candidate_that_does_not_beat_the_champion_is_rejected() -> None:
     assert decision.reason.startswith("not shown to be better than the champion")
 
 
-def test_a_champion_that_cannot_be_scored_is_not_replaced() -> None:
-    decision = decided(replace(BASELINE, comparison="its bundle is damaged"))[0]
-    assert not decision.promote
-    assert failed(decision) == ["better than the champion"]
-    assert decision.comparison is None
-    assert decision.reason == "the champion could not be scored: its bundle is damaged"
-
-
 def test_a_bad_model_that_beats_a_worse_champion_is_rejected() -> None:
     decision = decided(replace(ADVANCED, comparison=BETTER))[0]
     assert not decision.promote
-    assert gate(decision, "better than the champion").verdict == "pass"
+    assert gate_of(decision, "better than the champion").verdict == "pass"
+
+
+# A champion that cannot be scored.
+
+UNSCORED = replace(BASELINE, comparison="its bundle is damaged")
+
+
+def test_a_champion_that_cannot_be_scored_is_not_replaced() -> None:
+    decision = decided(UNSCORED)[0]
+    assert not decision.promote
+    assert failed(decision) == ["better than the champion", "AUC not below the champion's"]
+    assert decision.comparison is None
+    assert decision.reason.startswith("the champion could not be scored: its bundle is damaged")
+    assert [suspect.cause for suspect in decision.diagnosis if suspect.standing == "shown"] == [
+        "champion cannot be scored"
+    ]
+
+
+def test_a_champion_that_cannot_be_scored_is_replaced_where_the_configuration_says_so_and_the_decision_does_too() -> (
+    None
+):
+    decision = decided(UNSCORED, options=FORCED)[0]
+    assert decision.promote
+    assert (decision.succession, decision.moves_mark) == ("forced replacement", True)
+    assert decision.reason == (
+        "forced by the configuration: the champion could not be scored: its bundle is damaged; the configuration lets "
+        "it be replaced unseen; all other gates passed"
+    )
+
+
+@pytest.mark.parametrize("name", ["near chance", "AUC unsure", "a check failed", "not loaded back", "inverted"])
+def test_a_forced_replacement_must_pass_all_other_gates(name: str) -> None:
+    decision = decided(replace(REJECTIONS[name], comparison="its bundle is damaged"), options=FORCED)[0]
+    assert not decision.promote
+    assert failed(decision)
+
+
+def test_a_champion_that_can_be_scored_is_not_replaced_by_force() -> None:
+    assert not decided(replace(BASELINE, comparison=WORSE), options=FORCED)[0].promote
+    won = decided(replace(BASELINE, comparison=BETTER), options=FORCED)[0]
+    assert (won.promote, won.succession) == (True, "promotion")
+
+
+def test_a_mark_that_cannot_be_scored_stops_the_promotion_until_the_configuration_lets_it_go() -> None:
+    challenger = replace(BASELINE, comparison=BETTER, mark="its bundle is damaged")
+    stopped = decided(challenger)[0]
+    assert failed(stopped) == ["not below the high-water mark", "AUC not below the high-water mark's"]
+    forced = decided(challenger, options=FORCED)[0]
+    assert (forced.promote, forced.succession, forced.moves_mark) == (True, "forced replacement", True)
+
+
+# Superiority, non-inferiority, and the high-water mark.
+
+
+def test_a_slight_loss_passes_only_where_non_inferiority_is_asked_for() -> None:
+    challenger = replace(BASELINE, comparison=SLIGHTLY_WORSE)
+    assert failed(decided(challenger)[0]) == ["better than the champion"]
+    decision = decided(challenger, options=NON_INFERIORITY)[0]
+    assert decision.promote
+    assert decision.reason == (
+        "all gates passed, and not worse, by more than the margin, than the champion: -0.0020 in accuracy"
+    )
+    assert decision.succession == "promotion"
+
+
+def test_a_better_accuracy_does_not_make_up_for_a_worse_auc() -> None:
+    decision = decided(replace(BASELINE, comparison=replace(BETTER, auc_difference=-0.01)))[0]
+    assert failed(decision) == ["AUC not below the champion's"]
+
+
+@pytest.mark.parametrize(
+    ("against", "mark", "moves"),
+    [
+        (None, None, True),
+        (BETTER, None, True),
+        (replace(BETTER, p_value=0.025), None, True),
+        (replace(BETTER, p_value=math.nextafter(0.025, 1)), None, False),
+        (SLIGHTLY_WORSE, None, False),
+        (BETTER, SLIGHTLY_WORSE, False),
+        (SLIGHTLY_WORSE, BETTER, True),
+        (BETTER, BETTER, True),
+        (replace(BETTER, p_value=math.nan), None, False),
+    ],
+    ids=[
+        "no champion", "better than the champion", "just better", "just not", "not worse than the champion",
+        "better than the champion but not than the mark", "better than the mark", "better than both", "not a number",
+    ],
+)  # fmt: skip
+def test_the_mark_moves_only_to_a_challenger_that_is_shown_to_be_better(
+    against: Comparison | None, mark: Comparison | None, moves: bool
+) -> None:
+    decision = decided(replace(BASELINE, comparison=against, mark=mark), options=NON_INFERIORITY)[0]
+    assert decision.moves_mark == moves
+
+
+NUM_ROWS = 250_000
+
+
+def against(accuracy_lost: float, auc_lost: float) -> Comparison:
+    """A challenger that is worse by so much; both are right on 500 rows of their own at least."""
+    only_champion = 500 + round(accuracy_lost * NUM_ROWS)
+    return comparison(
+        num_rows=NUM_ROWS, only_challenger=500, only_champion=only_champion, p_value=1.0,
+        difference=-accuracy_lost, auc_difference=-auc_lost, auc_standard_error=0.0003,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("lost", "stopped_by"),
+    [((0.004, 0.0), "not below the high-water mark"), ((0.0, 0.004), "AUC not below the high-water mark's")],
+    ids=["accuracy", "AUC"],
+)
+@pytest.mark.parametrize("with_mark", [True, False])
+def test_a_row_of_small_losses_is_stopped_by_the_mark_and_by_nothing_else(
+    lost: tuple[float, float], stopped_by: str, with_mark: bool
+) -> None:
+    """Ten challengers, each worse than the last by 0.4 points, which is within the margin of 0.5."""
+    champion, mark, promoted = 0, 0, []
+    for number in range(1, 11):
+        challenger = champion + 1
+        compared_with_mark = against(*(challenger * part for part in lost)) if with_mark and champion != mark else None
+        assessed = replace(BASELINE, comparison=against(*lost), mark=compared_with_mark)
+        decision = decided(assessed, options=NON_INFERIORITY)[0]
+        assert gate_of(decision, "not worse than the champion").verdict == "pass"
+        assert gate_of(decision, "AUC not below the champion's").verdict == "pass"
+        if decision.promote:
+            assert not decision.moves_mark
+            champion = challenger
+            promoted.append(number)
+        else:
+            assert failed(decision) == [stopped_by]
+    assert promoted == ([1] if with_mark else list(range(1, 11)))
+
+
+# The probe.
+
+
+def test_a_model_below_the_probe_is_promoted_unless_the_configuration_asks_for_more() -> None:
+    challenger = replace(BASELINE, checks=(*CHECKS, check("probe", test_accuracy=0.89)))
+    decision = decided(challenger)[0]
+    assert (decision.promote, decision.succession) == (True, "promotion")
+    assert gate_of(decision, "better than the probe").verdict == "waived"
+    assert decision.reason == "all gates passed, and the line had no champion"
+    assert failed(decided(challenger, options=GateOptions(beat_probe=True))[0]) == ["better than the probe"]
+    assert decided(replace(challenger, checks=(*CHECKS, check("probe", test_accuracy=0.8))))[0].promote
+
+
+# Checks.
+
+
+@pytest.mark.parametrize(
+    ("checks", "names"),
+    [
+        ((), ["all checks passed", "reload"]),
+        ((check("split"),), ["reload"]),
+        ((check("split", "fail"), RELOADED), ["all checks passed"]),
+        ((replace(RELOADED, verdict="fail"),), ["all checks passed", "reload"]),
+    ],
+    ids=["none", "not loaded back", "one failed", "the bundle is another model"],
+)
+def test_no_model_is_promoted_without_its_checks(checks: tuple[Any, ...], names: list[str]) -> None:
+    decision = decided(replace(BASELINE, checks=checks))[0]
+    assert not decision.promote
+    assert failed(decision) == names
+
+
+@pytest.mark.parametrize("verdict", ["warn", "off"])
+def test_a_promotion_with_a_check_that_the_configuration_lets_pass_is_not_called_forced(verdict: Any) -> None:
+    decision = decided(replace(BASELINE, checks=(check("split"), replace(RELOADED, verdict=verdict))))[0]
+    assert (decision.promote, decision.succession) == (True, "promotion")
+    assert decision.reason == "all gates passed, and the line had no champion"
 
 
 # Unbalanced test sets.
@@ -154,11 +296,12 @@ def test_who_always_says_the_larger_class_is_rejected(label: int) -> None:
         Evaluation("validation", of_validation, 0.5, 0.01),
         # Even with scores that rank well.
         Evaluation("test", confusion, 0.9, 0.004),
+        CHECKS,
         None,
     )
     decision = decided(guesser)[0]
     assert not decision.promote
-    assert failed(decision) == ["above chance", f"recall of class {1 - label}"]
+    assert failed(decision) == ["above chance", "informed about both classes", f"recall of class {1 - label}"]
 
 
 def test_a_good_model_on_an_unbalanced_test_set_is_promoted() -> None:
@@ -166,6 +309,7 @@ def test_a_good_model_on_an_unbalanced_test_set_is_promoted() -> None:
         "run/good",
         Evaluation("validation", ConfusionMatrix(2200, 50, 50, 200), 0.97, 0.01),
         Evaluation("test", ConfusionMatrix(22_000, 500, 400, 2100), 0.97, 0.002),
+        CHECKS,
         None,
     )
     assert decided(good)[0].promote
@@ -215,7 +359,7 @@ def test_a_candidate_that_fails_stands_in_nobodys_way() -> None:
     first, second = decided(ADVANCED, BASELINE)
     assert not first.promote
     assert second.promote
-    assert gate(second, "best of its run").value == gate(second, "best of its run").bound
+    assert gate_of(second, "best of its run").value == gate_of(second, "best of its run").bound
 
 
 # What is not a number never passes.
@@ -229,7 +373,12 @@ REJECTIONS = {
     "recall of class 1": replace(BASELINE, test=on_test(ConfusionMatrix(12_400, 100, 7500, 5000), 0.9)),
     "validation far above test": replace(BASELINE, validation=validation(0.99)),
     "no better than the champion": replace(BASELINE, comparison=WORSE),
-    "all at once": replace(ADVANCED, comparison=WORSE),
+    "ranks worse than the champion": replace(BASELINE, comparison=replace(BETTER, auc_difference=-0.01)),
+    "below the mark": replace(BASELINE, comparison=BETTER, mark=WORSE),
+    "ranks worse than the mark": replace(BASELINE, comparison=BETTER, mark=replace(BETTER, auc_difference=-0.01)),
+    "a check failed": replace(BASELINE, checks=(check("padding", "fail"), RELOADED)),
+    "not loaded back": replace(BASELINE, checks=(check("padding"),)),
+    "all at once": replace(ADVANCED, comparison=WORSE, mark=WORSE),
 }
 
 
@@ -247,8 +396,9 @@ def _records(assessment: Assessment) -> list[tuple[tuple[str, ...], Any]]:
     for split in ("validation", "test"):
         evaluation = getattr(assessment, split)
         records += [((split,), evaluation), ((split, "confusion"), evaluation.confusion)]
-    if isinstance(assessment.comparison, Comparison):
-        records.append((("comparison",), assessment.comparison))
+    for name in ("comparison", "mark"):
+        if isinstance(compared := getattr(assessment, name), Comparison):
+            records.append(((name,), compared))
     return records
 
 
@@ -267,9 +417,9 @@ def promotes(assessment: Assessment) -> bool:
 
 
 def test_one_number_after_the_other_is_replaced() -> None:
-    names = [name for name, _ in with_nan(replace(BASELINE, comparison=BETTER))]
+    names = [name for name, _ in with_nan(replace(BASELINE, comparison=BETTER, mark=BETTER))]
     assert {"test.auc", "test.auc_standard_error", "test.confusion.true_positives", "comparison.p_value"} <= set(names)
-    assert len(names) == len(set(names)) == 2 * (2 + 4) + 12
+    assert len(names) == len(set(names)) == 2 * (2 + 4) + 2 * 13
 
 
 @pytest.mark.parametrize("name", REJECTIONS)
@@ -280,9 +430,23 @@ def test_a_number_that_is_not_known_never_turns_a_rejection_into_a_promotion(nam
         assert not promotes(broken), field
 
 
-@pytest.mark.parametrize("name", ["test.auc", "test.auc_standard_error", "comparison.p_value", "comparison.alpha"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "test.auc",
+        "test.auc_standard_error",
+        "comparison.p_value",
+        "comparison.alpha",
+        "comparison.auc_difference",
+        "comparison.auc_standard_error",
+        "mark.alpha",
+        "mark.only_champion",
+        "mark.auc_difference",
+        "mark.auc_standard_error",
+    ],
+)
 def test_a_promotion_needs_every_number_that_the_rule_reads(name: str) -> None:
-    promoted = replace(BASELINE, comparison=BETTER)
+    promoted = replace(BASELINE, comparison=BETTER, mark=BETTER)
     assert promotes(promoted)
     assert not promotes(dict(with_nan(promoted))[name])
 
@@ -301,8 +465,13 @@ counts = st.integers(0, 13_000)
 confusions = st.builds(ConfusionMatrix, counts, counts, counts, counts)
 numbers = st.floats(0, 1) | st.sampled_from([math.nan, math.inf, -math.inf])
 evaluations = st.builds(Evaluation, st.just("test"), confusions, numbers, numbers | st.floats(0, 0.01))
-comparisons = st.none() | st.text(max_size=5) | st.builds(lambda p: replace(BETTER, p_value=p), numbers)
-assessments = st.builds(Assessment, st.text(max_size=3), evaluations, evaluations, comparisons)
+comparisons = (
+    st.none()
+    | st.text(max_size=5)
+    | st.builds(lambda p, auc: replace(BETTER, p_value=p, auc_difference=auc), numbers, numbers)
+)
+checked = st.just(CHECKS) | st.just(()) | st.just((check("padding", "fail"), RELOADED))
+assessments = st.builds(Assessment, st.text(max_size=3), evaluations, evaluations, checked, comparisons, comparisons)
 
 
 @given(st.lists(assessments | st.just(BASELINE), max_size=4))
@@ -315,5 +484,7 @@ def test_whatever_the_numbers_are_at_most_one_is_promoted_and_nan_turns_no_rejec
     for candidate, decision in zip(candidates, decisions, strict=True):
         assert decision.promote == (not failed(decision))
         assert decision.reason
+        # A rejection always has a suspect that is not ruled out; a promotion needs none.
+        assert decision.promote == all(suspect.standing == "ruled out" for suspect in decision.diagnosis)
         if not promotes(candidate):
             assert not any(promotes(broken) for _, broken in with_nan(candidate))
