@@ -123,3 +123,32 @@ def predict(
     probabilities = np.empty(len(sequences), dtype=np.float32)
     probabilities[np.concatenate(batches.rows_of_epoch(0))] = model.predict(batches, verbose=0)[:, 0]
     return probabilities
+
+
+def without_sigmoid(model: keras.Model) -> keras.Model:
+    """A copy that gives logits: the same layers and weights, the last one, `Dense(1, sigmoid)`, made linear.
+
+    A probability near 1 hides differences: in float32, the logits 17 and 30 are both 1.
+    """
+    last = model.layers[-1]
+    linear = keras.layers.Dense(1, name="logit")
+    logit = linear(last.input)
+    linear.set_weights(last.get_weights())
+    return keras.Model(model.input, logit)
+
+
+def logits(
+    model: keras.Model, sequences: Sequences, features: npt.NDArray[np.float32], width: int
+) -> npt.NDArray[np.float32]:
+    """Logits of one batch, float32 `(rows,)`, its reviews padded to `width` columns.
+
+    Args:
+        model: What `without_sigmoid` made, kept for all calls: compiled once, a recurrent model is 30 times as fast as
+            step by step.
+        sequences: Encoded and truncated reviews, none longer than `width`.
+        features: Standardised, `(rows, features)`.
+        width: Columns, in tokens.
+    """
+    given: Inputs = {"seq": sequences.padded(width), "feat": features}
+    answers: npt.NDArray[np.float32] = model.predict_on_batch({name: given[name] for name in model.input})[:, 0]
+    return answers

@@ -3,12 +3,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
+from storage.options import MODEL_NAMES, ModelName
 from storage.sequences import Sequences
 
 if TYPE_CHECKING:
@@ -270,3 +271,77 @@ def test_probabilities_depend_neither_on_the_batch_size_nor_on_the_company(make_
         np.testing.assert_allclose(predicted(model, sequences, batch_size), expected, rtol=0, atol=1e-5)
     for rows in (np.array([42]), random.permutation(100)[:30]):
         np.testing.assert_allclose(predicted(model, sequences.take(rows)), expected[rows], rtol=0, atol=1e-5)
+
+
+# Logits.
+
+
+def decided(name: ModelName) -> Any:
+    """A model with random weights so large that its answers differ from review to review."""
+    import keras
+
+    from tasks.models import build_model
+
+    keras.utils.set_random_seed(1)
+    model = build_model(name, num_words=1000, num_features=6)
+    random = np.random.default_rng(1)
+    for weight in model.weights:
+        values = random.normal(0, 0.3, weight.shape)
+        weight.assign(np.abs(values) if weight.name == "moving_variance" else values)
+    return model
+
+
+def logits_of(model: Any, sequences: Sequences, features: npt.NDArray[np.float32], width: int) -> npt.NDArray[Any]:
+    from tasks.features.batching import logits, without_sigmoid
+
+    return logits(without_sigmoid(model), sequences, features, width)
+
+
+@pytest.mark.parametrize("name", MODEL_NAMES)
+def test_the_sigmoid_of_a_logit_is_the_probability(make_sequences: MakeSequences, name: ModelName) -> None:
+    from tasks.features.batching import predict
+
+    model = decided(name)
+    sequences = make_sequences(LENGTHS[:20])
+    features = np.random.default_rng(2).normal(size=(20, 6)).astype(np.float32)
+    found = logits_of(model, sequences, features, 80)
+    assert (found.shape, str(found.dtype)) == ((20,), "float32")
+    expected = predict(model, sequences, features)
+    assert np.ptp(expected) > 0.05
+    np.testing.assert_allclose(1 / (1 + np.exp(-found)), expected, rtol=0, atol=1e-6)
+
+
+def test_logits_tell_apart_what_is_the_same_as_a_probability(make_sequences: MakeSequences) -> None:
+    from tasks.features.batching import predict
+
+    model = decided("baseline_avgpool")
+    kernel, _ = model.layers[-1].get_weights()
+    model.layers[-1].set_weights([kernel, np.array([100.0], dtype=np.float32)])
+    sequences = make_sequences(LENGTHS[:20])
+    features = np.zeros((20, 6), dtype=np.float32)
+    assert set(predict(model, sequences, features)) == {1.0}
+    assert len(np.unique(logits_of(model, sequences, features, 60))) == 20
+
+
+def test_a_batch_is_padded_to_the_width_that_is_asked_for(make_sequences: MakeSequences) -> None:
+    from tasks.features.batching import logits
+
+    class Wide:
+        input: ClassVar = {"seq": None}
+
+        def predict_on_batch(self, inputs: Any) -> npt.NDArray[np.float32]:
+            return np.full((len(inputs["seq"]), 1), inputs["seq"].shape[1], dtype=np.float32)
+
+    sequences, features = make_sequences([3, 5]), np.zeros((2, 6), dtype=np.float32)
+    assert logits(Wide(), sequences, features, 9).tolist() == [9, 9]
+    with pytest.raises(ValueError, match="does not fit"):
+        logits(Wide(), sequences, features, 4)
+
+
+def test_the_model_itself_is_left_as_it_is(make_sequences: MakeSequences) -> None:
+    model = decided("baseline_avgpool")
+    before = [weight.copy() for weight in model.get_weights()]
+    logits_of(model, make_sequences([3, 5]), np.zeros((2, 6), dtype=np.float32), 9)
+    assert model.layers[-1].activation.__name__ == "sigmoid"
+    for old, new in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
