@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
@@ -93,6 +94,16 @@ class Check(Generic[Checked]):
         if action == "warn" and result.verdict == "fail":
             return replace(result, verdict="warn")
         return result
+
+
+def finite(**numbers: float | int | str) -> dict[str, float | int | str]:
+    """The numbers by their names, without those that are undefined: the store takes neither NaN nor infinity."""
+    return {name: value for name, value in numbers.items() if isinstance(value, str) or math.isfinite(value)}
+
+
+def in_words(error: Exception) -> str:
+    """What an error says, to stand at the end of a sentence."""
+    return str(error).rstrip(".")
 
 
 def offending(ids: pa.StringArray, is_wrong: npt.NDArray[np.bool_]) -> tuple[str, ...]:
