@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from storage.bundles import MODEL_FILE, read_test_predictions
+from storage.content import make_staging
+from storage.matrices import write_matrices
+from storage.metrics.store import MetricsStore
+from storage.options import FeatureOptions, RunOptions
+from storage.records import Candidate, Epoch, RunStart, SnapshotRecord, Split, TrainedReference
+from storage.settings import Settings
+from storage.snapshots import Rows, write_snapshot
+from tasks.evaluate import evaluate
+from tasks.features.matrices import fit_and_featurize
+
+pytestmark = pytest.mark.usefixtures("keras_prepared")
+
+CHECKS = ["reload", "row alignment", "padding", "degenerate predictions", "convergence"]
+EPOCHS = tuple(Epoch(number, loss, 0.7, loss, 0.7, 1e-3, 1.0) for number, loss in enumerate((0.6, 0.5, 0.55), 1))
+
+
+@pytest.fixture
+def evaluated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, splits: dict[Split, Rows]) -> Callable[..., Candidate]:
+    """Evaluate an untrained model whose output layer has a given bias, as a run would."""
+    monkeypatch.setenv("RETRAIN_HOME", str(tmp_path))
+    monkeypatch.delenv("RETRAIN_DATABASE_URL", raising=False)
+    settings = Settings.from_environment()
+    settings.prepare()
+
+    def evaluate_one(bias: float, **checks: str) -> Candidate:
+        options = RunOptions.model_validate({"checks": checks})
+        snapshot = write_snapshot(
+            settings.snapshots, splits, line="test", origin="", reason="", sha256="", split_seed=1
+        )
+        matrices, encoder, scaler = fit_and_featurize(splits, FeatureOptions(num_words=1000))
+        matrices_id = write_matrices(
+            settings.matrices,
+            matrices,
+            snapshot_id=snapshot.id,
+            encoder=encoder.to_json(),
+            scaler=scaler.to_json(),
+        )
+        run_id = started_run(MetricsStore(settings.database_url), snapshot)
+        trained = TrainedReference("baseline_avgpool", staged(settings, bias), "cpu", 1, 2, 3.0, EPOCHS)
+        candidate: Candidate = evaluate.fn(run_id, trained, snapshot, matrices_id, options)
+        return candidate
+
+    return evaluate_one
+
+
+def started_run(store: MetricsStore, snapshot: SnapshotRecord) -> str:
+    run_id = store.start_run(
+        RunStart(
+            flow="retrain",
+            line="-",
+            trigger="command line",
+            options={},
+            seed=7,
+            dry_run=False,
+            versions={},
+            git_commit=None,
+        )
+    )
+    store.record_snapshot(run_id, snapshot)
+    return run_id
+
+
+def staged(settings: Settings, bias: float) -> str:
+    import keras
+
+    from tasks.models import build_model
+
+    keras.utils.set_random_seed(2)
+    model = build_model("baseline_avgpool", num_words=1000, num_features=6)
+    kernel, _ = model.layers[-1].get_weights()
+    model.layers[-1].set_weights([kernel, np.array([bias], dtype=np.float32)])
+    folder = make_staging(settings.bundles)
+    model.save(folder / MODEL_FILE)
+    return str(folder)
+
+
+def test_a_model_goes_through_every_check_and_the_log_says_what_came_of_each(
+    evaluated: Callable[..., Candidate], caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, logger="tasks.evaluate"):
+        candidate = evaluated(0.0)
+    assert [result.name for result in candidate.checks] == CHECKS
+    assert {result.name: result.verdict for result in candidate.checks} == dict.fromkeys(CHECKS, "pass")
+    said = [record.getMessage() for record in caplog.records]
+    for name in CHECKS:
+        assert any(line.startswith(f"baseline_avgpool: check {name}: pass, ") for line in said)
+
+
+def test_a_model_that_says_nan_is_published_recorded_and_named_by_its_check(
+    evaluated: Callable[..., Candidate], caplog: pytest.LogCaptureFixture
+) -> None:
+    candidate = evaluated(math.nan, reload="off")
+    stored = read_test_predictions(Settings.from_environment().bundles, candidate.bundle)
+    assert np.isnan(stored.probabilities).all()
+    assert math.isnan(candidate.test.auc)
+    verdicts = {result.name: result.verdict for result in candidate.checks}
+    assert verdicts == {
+        "reload": "off",
+        "row alignment": "pass",
+        "padding": "fail",
+        "degenerate predictions": "fail",
+        "convergence": "pass",
+    }
+    assert candidate.bundle in MetricsStore(Settings.from_environment().database_url).recorded_bundles()
+    levels = {
+        record.getMessage().split(": ")[1]: record.levelno
+        for record in caplog.records
+        if ": check " in record.getMessage()
+    }
+    assert levels["check degenerate predictions"] == logging.ERROR
+    assert levels["check reload"] == logging.WARNING
+
+
+def test_a_bundle_that_a_fresh_process_cannot_score_is_a_candidate_with_a_failed_check(
+    evaluated: Callable[..., Candidate], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasks.evaluation.fresh_process.sys.executable", "/bin/false")
+    candidate = evaluated(0.0)
+    assert candidate.checks[0].verdict == "fail"
+    assert "a fresh process could not score the bundle" in candidate.checks[0].evidence
+    assert candidate.bundle in MetricsStore(Settings.from_environment().database_url).recorded_bundles()
