@@ -15,10 +15,12 @@ from tasks.checks.consistent_scaler import check_consistent_scaler
 from tasks.checks.convergence import check_convergence
 from tasks.checks.degenerate_predictions import check_degenerate_predictions
 from tasks.checks.degenerate_reviews import check_degenerate_reviews
+from tasks.checks.drift import check_drift
 from tasks.checks.label_association import check_label_association
 from tasks.checks.label_balance import check_label_balance
 from tasks.checks.leakage import check_leakage
 from tasks.checks.padding import check_padding
+from tasks.checks.probe import check_probe
 from tasks.checks.reload import check_reload
 from tasks.checks.row_alignment import check_row_alignment
 from tasks.checks.split import check_split
@@ -32,6 +34,8 @@ DATA_CHECKS: tuple[Check[CheckedData], ...] = (
     Check("leakage", "leakage", check_leakage),
     Check("degenerate reviews", "degenerate_reviews", check_degenerate_reviews),
     Check("label association", "label_association", check_label_association),
+    Check("probe", "probe", check_probe),
+    Check("drift", "drift", check_drift),
 )
 
 MODEL_CHECKS: tuple[Check[CheckedModel], ...] = (
