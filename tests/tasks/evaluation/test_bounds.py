@@ -98,7 +98,65 @@ def test_a_normal_quantile_is_the_one_of_the_tables(probability: float, expected
     assert normal_quantile(probability) == pytest.approx(expected, abs=1e-6)
 
 
+# Newcombe, Statistics in Medicine 17 (1998) 857, table I: the intervals of Clopper and Pearson.
+@pytest.mark.parametrize(
+    ("successes", "trials", "lower", "upper"),
+    [(81, 263, 0.2527, 0.3676), (15, 148, 0.0578, 0.1617), (0, 20, 0.0, 0.1684), (1, 29, 0.0009, 0.1776)],
+)
+def test_the_interval_is_the_published_one(successes: int, trials: int, lower: float, upper: float) -> None:
+    assert exact_interval(successes, trials) == pytest.approx((lower, upper), abs=5e-5)
+
+
+@pytest.mark.parametrize("trials", [1, 2, 10, 25_000])
+def test_the_bound_of_all_or_none_is_a_power(trials: int) -> None:
+    assert exact_lower_bound(trials, trials, 0.001) == pytest.approx(0.001 ** (1 / trials), abs=1e-12)
+    assert exact_interval(0, trials)[1] == pytest.approx(1 - 0.025 ** (1 / trials), abs=1e-12)
+    assert exact_interval(trials, trials)[0] == pytest.approx(0.025 ** (1 / trials), abs=1e-12)
+
+
+@given(counts)
+def test_the_one_sided_bound_is_the_end_of_the_two_sided_interval_at_twice_the_error(count: tuple[int, int]) -> None:
+    assert exact_lower_bound(*count, 0.025) == pytest.approx(exact_interval(*count, 0.95)[0], abs=1e-9)
+
+
 # The AUC.
+
+
+def jackknife(labels: Labels, scores: Floats) -> float:
+    """Variance of scikit-learn's AUC by leaving out one row after the other, within each class.
+
+    Pseudo-values of a two-sample U statistic are its structural components: this is DeLong's variance (Arvesen 1969).
+    """
+    variance = 0.0
+    for label in (0, 1):
+        rows = np.flatnonzero(labels == label)
+        left_out = [roc_auc_score(np.delete(labels, row), np.delete(scores, row)) for row in rows]
+        variance += (len(rows) - 1) / len(rows) * float(((left_out - np.mean(left_out)) ** 2).sum())
+    return variance
+
+
+@pytest.mark.parametrize("levels", [2, 5, 1000], ids=["two scores", "many ties", "few ties"])
+@pytest.mark.parametrize(("negatives", "positives"), [(2, 2), (2, 30), (30, 2), (40, 25)])
+def test_the_error_is_that_of_a_jackknife_over_scikit_learns_auc(negatives: int, positives: int, levels: int) -> None:
+    random = np.random.default_rng(levels)
+    labels = np.repeat([0, 1], [negatives, positives])
+    scores = np.floor(levels * stats.norm.cdf(random.normal(size=len(labels)) + labels))
+    assert auc_standard_error(placements(labels, scores)) ** 2 == pytest.approx(jackknife(labels, scores), abs=1e-12)
+
+
+@given(scored_rows)
+def test_the_auc_is_mann_whitneys_statistic(rows: list[tuple[int, int]]) -> None:
+    labels, scores = split_rows(rows)
+    positive, negative = scores[labels == 1], scores[labels == 0]
+    if len(positive) and len(negative):
+        expected = stats.mannwhitneyu(positive, negative, method="asymptotic").statistic
+        assert placements(labels, scores).auc == pytest.approx(expected / len(positive) / len(negative), abs=1e-12)
+
+
+@pytest.mark.parametrize("scores", [[0.5] * 6, [0.0] * 6], ids=["one half", "zero"])
+def test_one_score_for_all_rows_is_an_auc_of_one_half_without_error(scores: list[float]) -> None:
+    of = placements(np.array([0, 1, 0, 1, 0, 1]), np.array(scores))
+    assert (of.auc, auc_standard_error(of)) == (0.5, 0.0)
 
 
 @given(scored_rows)
