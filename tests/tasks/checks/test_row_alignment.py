@@ -167,6 +167,37 @@ def test_a_nearly_constant_model_in_another_order_is_found_by_its_ranking(checke
     assert (result.verdict, result.measured["rows_moved"]) == ("fail", 0)
 
 
+# Padding.
+
+
+def reading_padding(model: CheckedModel, by: float) -> CheckedModel:
+    """A model whose logits are higher in wider batches than they were when its predictions were stored."""
+
+    def logits(sequences: Sequences, features: Features, width: int) -> npt.NDArray[np.float32]:
+        shift = np.float32(by * (width > sequences.lengths.max()))
+        return model.logits(sequences, features, width) + shift
+
+    return replace(model, logits=logits)
+
+
+@pytest.mark.parametrize(("by", "verdict"), [(0.9e-4, "fail"), (1.1e-3, "warn")])
+def test_a_model_that_reads_its_padding_is_not_called_misaligned(
+    checked_model: CheckedModel, by: float, verdict: str
+) -> None:
+    model = then(reading_padding(checked_model, by), lambda rows, values: values + np.float32(0.001))
+    result = check(model)
+    assert result.verdict == verdict
+    assert result.evidence.endswith("padding too changes the answers") == (verdict == "warn")
+
+
+def test_padding_excuses_neither_rows_in_another_order_nor_wrong_labels(checked_model: CheckedModel) -> None:
+    model = then(reading_padding(checked_model, 0.5), lambda rows, values: values + np.float32(0.001))
+    turned = then(model, lambda rows, values: values[::-1])
+    assert check(turned).verdict == "fail"
+    labels = np.roll(model.predictions.labels, 1)
+    assert check(storing(model, replace(model.predictions, labels=labels))).verdict == "fail"
+
+
 # What does not fit together.
 
 
