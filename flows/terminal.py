@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from storage.records import Champion, RunSummary
 from tasks.training.progress import duration_words
@@ -47,7 +48,7 @@ def print_history(console: Console, runs: Sequence[RunSummary]) -> None:
         table.add_row(
             run.id,
             _time(run.started_at),
-            run.line,
+            _plain(run.line),
             f"[{_STATE_STYLES.get(run.state, 'red')}]{run.state}[/]",
             _duration(run.seconds),
             "\n".join(_scores(run)) or "-",
@@ -65,10 +66,14 @@ def print_run(console: Console, run: dict[str, Any]) -> None:
     console.print()
     facts = Table.grid(padding=(0, 2))
     for name, value in _facts(run):
-        facts.add_row(f"[dim]{name}[/]", value)
+        facts.add_row(f"[dim]{name}[/]", _plain(value))
     console.print(facts)
     _print_checks(console, "Checks of the data", run["checks"], "data")
     _print_models(console, run["candidates"], run["checks"])
+    decided = {decision["candidate_id"] for decision in run["decisions"]}
+    for candidate in run["candidates"]:
+        if candidate["id"] not in decided:
+            _print_checks(console, f"Checks of {candidate['model']}", run["checks"], candidate["model"])
     for decision in run["decisions"]:
         model = decision["candidate_id"].split("/")[-1]
         _print_checks(console, f"Checks of {model}", run["checks"], model)
@@ -81,11 +86,11 @@ def print_run(console: Console, run: dict[str, Any]) -> None:
 def print_champions(console: Console, champions: Sequence[Champion]) -> None:
     """What serves now on each line."""
     for champion in champions:
-        console.print(f"[bold]{champion.line}[/]  {champion.model}", highlight=False)
+        console.print(Text.assemble((champion.line, "bold"), f"  {champion.model}"))
         grid = Table.grid(padding=(0, 2))
         grid.add_row("[dim]since[/]", f"{_time(champion.promoted_at)} UTC, champion number {champion.position}")
         grid.add_row("[dim]run[/]", champion.candidate_id.split("/")[0])
-        grid.add_row("[dim]why[/]", champion.reason)
+        grid.add_row("[dim]why[/]", _plain(champion.reason))
         grid.add_row("[dim]bundle[/]", champion.bundle)
         console.print(grid)
 
@@ -242,7 +247,7 @@ def _scores(run: RunSummary) -> list[str]:
     ]
 
 
-def _short_verdict(run: RunSummary) -> str:
+def _short_verdict(run: RunSummary) -> str | Text:
     if run.promoted:
         put, would = ("put back", "put back") if run.flow == "rollback" else ("promoted", "promote")
         return f"dry run: would {would} {run.promoted}" if run.dry_run else f"[green]{put} {run.promoted}[/]"
@@ -252,9 +257,9 @@ def _short_verdict(run: RunSummary) -> str:
     return _plain(run.message)
 
 
-def _plain(text: str) -> str:
-    """Text in which nothing is taken for rich's markup."""
-    return text.replace("[", r"\[")
+def _plain(text: str) -> Text:
+    """Text in which nothing is taken for rich's markup, whatever a person has written there."""
+    return Text(text)
 
 
 def _time(moment: datetime) -> str:

@@ -127,7 +127,7 @@ class _Opponents:
         except ContentError as error:
             # Without the opponent's answer nothing shows that a candidate is better: the gate fails.
             logger.error("the champion %s cannot be scored: %s", opponent.candidate_id, error)
-            return [str(error)] * len(candidates)
+            return [str(error).rstrip(".")] * len(candidates)
         logger.info("compared with the champion %s, scored now on the same test rows", opponent.candidate_id)
         return [
             _compare(

@@ -80,7 +80,7 @@ def _gate_reload(settings: Settings, champion: Champion) -> Gate:
         expected = join_by_id(sample.ids, stored.row_ids, stored.probabilities)
         again = score_in_fresh_process(settings.bundles, champion.bundle, sample.tokens)
     except ContentError as error:
-        return Gate(RELOAD, "fail", None, None, f"the champion cannot be put back: {error}")
+        return Gate(RELOAD, "fail", None, None, f"the champion cannot be put back: {str(error).rstrip('.')}")
     largest = float(np.abs(again - expected).max())
     words = f"largest difference {largest:.3g} on {len(sample.ids)} of its test rows, in a fresh process"
     if not largest <= bound:
