@@ -1,17 +1,12 @@
 from __future__ import annotations
 
-import math
-
 import pytest
 
-from flows.cli import exit_code
-from flows.retrain import Outcome, as_state, refuse_rejected, verdict
-from storage.errors import DataRejectedError, NotFoundError, OptionError, RetrainError, SourceError, TrainingError
-from storage.records import Candidate, CheckResult, ConfusionMatrix, Decision, Evaluation, Gate, SnapshotRecord
-from tasks.report import verdict_markdown
+from flows.retrain import refuse_rejected, verdict
+from storage.errors import DataRejectedError
+from storage.records import Candidate, CheckResult, ConfusionMatrix, Decision, Evaluation, Gate
 
 SCORES = Evaluation("test", ConfusionMatrix(40, 10, 10, 40), auc=0.9, auc_standard_error=0.01)
-SNAPSHOT = SnapshotRecord("s" * 64, "t" * 64, "imdb", "a file", "it was there", "", {"train": 1}, 1, 1)
 
 
 def candidate(model: str) -> Candidate:
@@ -46,44 +41,7 @@ def test_without_a_winner_every_model_has_its_reason() -> None:
 def test_only_a_failed_check_stops_the_run() -> None:
     passed = CheckResult("one", "pass", {}, "", "fine")
     warned = CheckResult("two", "warn", {}, "", "odd")
-    refuse_rejected([passed, warned])
+    off = CheckResult("four", "off", {}, "", "turned off", action="off")
+    refuse_rejected([passed, warned, off])
     with pytest.raises(DataRejectedError, match="three: broken"):
         refuse_rejected([passed, CheckResult("three", "fail", {}, "", "broken")])
-
-
-def test_a_run_that_promoted_nothing_is_completed_and_only_faults_are_failures() -> None:
-    assert as_state(Outcome("r1", "completed", "nothing promoted")).is_completed()
-    rejected = as_state(Outcome("r1", "rejected data", "one class", DataRejectedError("one class")))
-    assert (rejected.name, rejected.is_failed()) == ("DataRejected", True)
-    failed = as_state(Outcome("r1", "failed", "no file", SourceError("no file")))
-    assert (failed.name, failed.message) == ("Failed", "r1: no file")
-
-
-@pytest.mark.parametrize(
-    ("error", "code"),
-    [
-        (TrainingError("nan"), 1),
-        (OptionError("what"), 2),
-        (SourceError("where"), 2),
-        (DataRejectedError("no"), 3),
-        (NotFoundError("who"), 4),
-    ],
-)
-def test_every_error_has_its_exit_code(error: RetrainError, code: int) -> None:
-    assert exit_code(error) == code
-
-
-def test_the_page_begins_with_the_verdict_and_lists_every_gate_and_check() -> None:
-    decisions = [decision("a", False, "the model scores near chance")]
-    page = verdict_markdown(
-        "r1",
-        SNAPSHOT,
-        [CheckResult("label balance", "warn", {"share": math.pi}, "", "lopsided")],
-        [candidate("a")],
-        decisions,
-        verdict([candidate("a")], decisions, "imdb", False),
-    )
-    assert page.splitlines()[:2] == ["# nothing promoted on imdb", "a: the model scores near chance."]
-    assert "| a | 0.8000 | 0.9000 | 0.8000 | 2 of 0 |" in page
-    assert "- **above chance**: ✗ fail, the model scores near chance" in page
-    assert "- **label balance**: ! warn, lopsided" in page
