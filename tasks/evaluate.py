@@ -24,7 +24,7 @@ from storage.sequences import Sequences
 from storage.settings import Settings
 from storage.snapshots import read_rows
 from storage.versions import library_versions
-from tasks.checks import MODEL_CHECKS, run_checks
+from tasks.checks import MODEL_CHECKS, log_results, run_checks
 from tasks.checks.base import CheckedModel, Features, Probabilities
 from tasks.evaluation.alignment import join_by_id
 from tasks.evaluation.fresh_process import score_in_fresh_process
@@ -35,8 +35,6 @@ logger = logging.getLogger(__name__)
 
 Positions = npt.NDArray[np.int64]
 Answer = Callable[[Sequences, Features], Probabilities]
-
-_LEVELS = {"pass": logging.INFO, "off": logging.WARNING, "warn": logging.WARNING, "fail": logging.ERROR}
 
 
 @task(task_run_name="evaluate {trained.model}", cache_policy=NO_CACHE)
@@ -121,12 +119,7 @@ def _log(candidate: Candidate) -> None:
         *(candidate.model, candidate.test.confusion.accuracy, candidate.test.auc),
         *(candidate.validation.confusion.accuracy, candidate.bundle[:12]),
     )
-    for result in candidate.checks:
-        logger.log(
-            _LEVELS[result.verdict],
-            "%s: check %s: %s, %s",
-            *(candidate.model, result.name, result.verdict, result.evidence),
-        )
+    log_results(logger, candidate.model, candidate.checks)
 
 
 def _publish(

@@ -16,14 +16,12 @@ from storage.options import RunOptions
 from storage.records import SPLITS, CheckResult, SnapshotRecord
 from storage.settings import Settings
 from storage.snapshots import Rows, read_rows
-from tasks.checks import DATA_CHECKS, run_checks
+from tasks.checks import DATA_CHECKS, log_results, run_checks
 from tasks.checks.base import CheckedData
 from tasks.features.encoding import Encoder
 from tasks.features.scaler import Scaler
 
 logger = logging.getLogger(__name__)
-
-_LEVELS = {"pass": logging.INFO, "off": logging.WARNING, "warn": logging.WARNING, "fail": logging.ERROR}
 
 
 @task(task_run_name="validate", cache_policy=NO_CACHE)
@@ -42,8 +40,7 @@ def validate(run_id: str, snapshot: SnapshotRecord, matrices_id: str, options: R
         )
         results = run_checks(DATA_CHECKS, data, options.checks)
         store.record_checks(run_id, results)
-    for result in results:
-        logger.log(_LEVELS[result.verdict], "check %s: %s, %s", result.name, result.verdict, result.evidence)
+    log_results(logger, "data", results)
     return results
 
 

@@ -1,10 +1,11 @@
-"""Checks, one a file: each measures and returns a result; none raises, logs or plots.
+"""Checks, one a file: each measures and returns a result; none of them raises, logs or plots.
 
 Those of the data run before anything is trained, those of a trained model before anything is promoted.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 from storage.options import CheckOptions
@@ -46,7 +47,17 @@ MODEL_CHECKS: tuple[Check[CheckedModel], ...] = (
     Check("convergence", "convergence", check_convergence),
 )
 
+_LEVELS = {"pass": logging.INFO, "off": logging.WARNING, "warn": logging.WARNING, "fail": logging.ERROR}
+
 
 def run_checks(checks: Sequence[Check[Checked]], checked: Checked, options: CheckOptions) -> tuple[CheckResult, ...]:
     """The result of every check, in their order."""
     return tuple(check.run(checked, options) for check in checks)
+
+
+def log_results(logger: logging.Logger, subject: str, results: Sequence[CheckResult]) -> None:
+    """Say what the checks of a subject, the data or a model, have found: what is wrong as an error."""
+    for result in results:
+        logger.log(
+            _LEVELS[result.verdict], "%s: check %s: %s, %s", subject, result.name, result.verdict, result.evidence
+        )
