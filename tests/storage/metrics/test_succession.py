@@ -150,9 +150,10 @@ def test_each_line_has_its_own_mark(bench: Bench) -> None:
     bench.promote()
     bench.promote(position=1)
     bench.promote(line="synthetic")
-    bench.promote(line="synthetic", position=1, moves_mark=False)
+    for position in (1, 2):
+        bench.promote(line="synthetic", position=position, moves_mark=False)
 
-    assert (marks(bench), marks(bench, "synthetic")) == ([1, 2], [1, 1])
+    assert (marks(bench), marks(bench, "synthetic")) == ([1, 2], [1, 1, 1])
 
 
 def test_a_forced_replacement_is_told_apart_from_a_promotion(bench: Bench) -> None:
