@@ -17,7 +17,7 @@ from tasks.roll_back import roll_back
 @flow(name="rollback", flow_run_name="rollback {line}", validate_parameters=True)
 def rollback(
     line: str,
-    reason: Annotated[str, Field(min_length=1)],
+    reason: Annotated[str, Field(pattern=r"\S")],
     to: Annotated[int, Field(ge=0)] = 0,
     dry_run: bool = False,
 ) -> State[Any]:

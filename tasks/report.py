@@ -44,9 +44,10 @@ def verdict_markdown(
     headline: str,
 ) -> str:
     """The verdict first, then the numbers that it rests on. Evidence stands in lists: wide tables are cut off."""
-    title, _, why = headline.partition(": ")
+    dry_run, of_it = _split_dry_run(headline)
+    title, _, why = of_it.partition(": ")
     lines = [
-        f"# {title}",
+        f"# {dry_run}{title}",
         f"{why}.",
         "",
         f"Run `{run_id}` on line **{snapshot.line}**, snapshot `{snapshot.id[:12]}`: {snapshot.origin}.",
@@ -68,6 +69,12 @@ def verdict_markdown(
         lines += _check_lines(f"Checks of {model}", of_model[decision.candidate_id])
     lines += _check_lines("Checks of the data", checks)
     return "\n".join(lines) + "\n"
+
+
+def _split_dry_run(headline: str) -> tuple[str, str]:
+    """A dry run says so before its verdict, and is a part of the title."""
+    said = headline.removeprefix("a dry run: ")
+    return ("" if said == headline else "A dry run: "), said
 
 
 def _diagnosis_lines(model: str, decision: Decision) -> list[str]:

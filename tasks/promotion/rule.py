@@ -73,7 +73,9 @@ def _gate_best_of_run(assessment: Assessment, best: Assessment, is_best: bool) -
 
 def _decision(assessment: Assessment, of: tuple[Gate, ...]) -> Decision:
     failing = _failing(of)
-    comparison = assessment.comparison if isinstance(assessment.comparison, Comparison) else None
+    # Whatever was compared with, the test set was used once.
+    made = [of for of in (assessment.comparison, assessment.mark) if isinstance(of, Comparison)]
+    comparison = made[0] if made else None
     # Only a champion that was not compared with makes a promotion a forced one.
     waived = [gate for gate in of if gate.verdict == "waived" and gate.name not in (gates.PROBE, gates.RELOAD)]
     return Decision(

@@ -438,7 +438,8 @@ def test_warnings_and_what_was_turned_off_are_counted() -> None:
     ("result", "verdict"),
     [
         (RELOADED, "pass"),
-        (replace(RELOADED, verdict="warn", measured={"rows_changed": 3}), "waived"),
+        (replace(RELOADED, verdict="warn", action="warn", measured={"rows_changed": 3}), "waived"),
+        (replace(RELOADED, verdict="warn", measured={}), "fail"),
         (replace(RELOADED, verdict="fail"), "fail"),
         (replace(RELOADED, verdict="off", measured={}), "not applicable"),
         (replace(RELOADED, measured={}), "fail"),
@@ -446,7 +447,7 @@ def test_warnings_and_what_was_turned_off_are_counted() -> None:
         (replace(RELOADED, measured={"rows_changed": 1}, verdict="unknown"), "fail"),  # type: ignore[arg-type]
         (replace(RELOADED, measured={"rows_changed": math.nan}), "fail"),
     ],
-    ids=["same", "warned", "changed", "turned off", "not measured", "no rows", "unknown", "not a number"],
+    ids=["same", "let pass", "warned", "changed", "turned off", "not measured", "no rows", "unknown", "not a number"],
 )
 def test_the_bundle_must_have_given_the_same_in_a_fresh_process(result: CheckResult, verdict: str) -> None:
     gate = gates.gate_reload([check("split"), result])
