@@ -279,7 +279,9 @@ def test_no_model_is_promoted_without_its_checks(checks: tuple[Any, ...], names:
 
 @pytest.mark.parametrize("verdict", ["warn", "off"])
 def test_a_promotion_with_a_check_that_the_configuration_lets_pass_is_not_called_forced(verdict: Any) -> None:
-    decision = decided(replace(BASELINE, checks=(check("split"), replace(RELOADED, verdict=verdict))))[0]
+    decision = decided(replace(BASELINE, checks=(check("split"), replace(RELOADED, verdict=verdict, action=verdict))))[
+        0
+    ]
     assert (decision.promote, decision.succession) == (True, "promotion")
     assert decision.reason == "all gates passed, and the line had no champion"
 
