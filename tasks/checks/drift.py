@@ -17,7 +17,8 @@ from storage.sequences import Int64Array, Sequences
 from storage.snapshots import Rows
 from tasks.checks.base import CheckedData
 from tasks.checks.counts import presence
-from tasks.checks.probe import ALPHA, CROSS_VALIDATED_ROWS_PER_ERROR, identical, out_of_fold
+from tasks.checks.linear import ROWS_PER_ERROR, identical, out_of_fold
+from tasks.checks.probe import ALPHA
 from tasks.evaluation.bounds import auc_standard_error, exact_lower_bound, normal_quantile, placements
 
 Floats = npt.NDArray[np.float64]
@@ -147,7 +148,7 @@ def domain_auc(encoded: Sequences, same: Int64Array, is_today: Bools, num_words:
     chosen = np.sort(np.concatenate([_smallest(drawn, is_today), _smallest(drawn, ~is_today)]))
     side = is_today[chosen].astype(np.int64)
     placed = placements(side, out_of_fold(presence(encoded.take(chosen), num_words), side, same[chosen]))
-    error = auc_standard_error(placed) * math.sqrt(CROSS_VALIDATED_ROWS_PER_ERROR)
+    error = auc_standard_error(placed) * math.sqrt(ROWS_PER_ERROR)
     return Effect(placed.auc, placed.auc - normal_quantile(1 - ALPHA) * error)
 
 

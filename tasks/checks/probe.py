@@ -1,29 +1,24 @@
 """Probe: a linear model, trained in seconds, reads test and validation as well as it reads train.
 
 It is fed what the models will be fed, sequences and labels as they stand beside each other, so it sees any fault of the
-matrices that costs accuracy. The linear model and its cross-validation serve the drift check too.
+matrices that costs accuracy.
 """
 
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
-from scipy import sparse
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
 
 from storage.matrices import Matrix
 from storage.options import CheckOptions
 from storage.records import SPLITS, CheckResult, Split
-from storage.sequences import Int64Array, Sequences
+from storage.sequences import Int64Array
 from tasks.checks.base import CheckedData
 from tasks.checks.counts import presence
+from tasks.checks.linear import NUM_FOLDS, ROWS_PER_ERROR, SEED, Scores, fit_and_score, identical, out_of_fold
 from tasks.evaluation.bounds import (
     auc_standard_error,
     exact_interval,
@@ -32,20 +27,12 @@ from tasks.evaluation.bounds import (
     placements,
 )
 
-Scores = npt.NDArray[np.float64]
-
-NUM_FOLDS = 10
-MIN_CLASS_ROWS = 20
-"""Rows of each class below which nothing is cross-validated: two in a fold."""
+MIN_CLASS_ROWS = 2 * NUM_FOLDS
+"""Rows of each class below which nothing is cross-validated."""
 ALPHA = 0.001
 """One-sided error of every bound that a failure rests on."""
 CHANCE_MARGIN = 0.05
 """An accuracy below the majority class's share plus this, or an AUC below 0.5 plus this, is near chance."""
-CROSS_VALIDATED_ROWS_PER_ERROR = 2
-"""Of two reviews that are alike, each helps to predict the other, so cross-validated errors come in twos: on shuffled
-labels, the accuracy's standard deviation is 1.3 to 1.4 times that of independent rows (measured, 50 to 720 rows)."""
-_REGULARIZATION = 0.1
-_SEED = 2025
 
 
 @dataclass(frozen=True)
@@ -135,62 +122,6 @@ def check_probe(data: CheckedData, options: CheckOptions) -> CheckResult:
     return CheckResult("probe", "fail" if found else "pass", measured, bound, words)
 
 
-def identical(sequences: Sequences) -> Int64Array:
-    """A number for each row, int64 `(rows,)`, the same where the tokens are the same."""
-    values = np.ascontiguousarray(sequences.values, dtype=np.int32)
-    buffers = [None, pa.py_buffer(sequences.offsets * values.itemsize), pa.py_buffer(values)]
-    rows = pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(sequences), buffers)
-    return np.asarray(rows.dictionary_encode().indices, dtype=np.int64)
-
-
-def out_of_fold(matrix: sparse.csr_matrix, labels: Int64Array, groups: Int64Array) -> Scores:
-    """Score each row by a model that saw neither it nor a row like it.
-
-    Args:
-        matrix: Presence of words, `(rows, words)`.
-        labels: 0 or 1, `(rows,)`.
-        groups: Rows with the same number, `(rows,)`, stay in one fold: a review that is there twice would be known.
-
-    Returns:
-        Above 0 where label 1 is the likelier one, `(rows,)`.
-    """
-    folds = _folds(labels, groups)
-    scores = np.zeros(len(labels))
-    for fold in range(NUM_FOLDS):
-        held = folds == fold
-        if held.any() and not held.all():
-            scores[held] = fit_and_score(matrix[~held], labels[~held], matrix[held])
-    return scores
-
-
-def fit_and_score(matrix: sparse.csr_matrix, labels: Int64Array, *others: sparse.csr_matrix) -> Scores:
-    """Fit Naive-Bayes-weighted logistic regression and score other rows, one after the other.
-
-    Each word is weighted by the log of how much more often it stands in reviews of label 1. The weights come from the
-    same rows as the fit: from all rows, they would tell the labels of those that are held out.
-    """
-    if len(np.unique(labels)) < 2:
-        return np.full(sum(other.shape[0] for other in others), labels[0] - 0.5)
-    positive, negative = (1.0 + matrix.T @ (labels == label).astype(np.float64) for label in (1, 0))
-    weights = sparse.diags(np.log(positive / positive.sum()) - np.log(negative / negative.sum()))
-    model = LogisticRegression(solver="liblinear", dual=True, C=_REGULARIZATION, tol=0.1, random_state=_SEED)
-    with warnings.catch_warnings():
-        # Where it stops after 100 passes over the rows, it is as good as converged for a probe.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        model.fit(matrix @ weights, labels)
-    return np.concatenate([model.decision_function(other @ weights) for other in others if other.shape[0]] or [[]])
-
-
-def _folds(labels: Int64Array, groups: Int64Array) -> Int64Array:
-    """The fold of each row, `(rows,)`: groups in random order, class by class, dealt out like cards."""
-    _, first, group = np.unique(groups, return_index=True, return_inverse=True)
-    order = np.random.default_rng(_SEED).permutation(len(first))
-    order = order[np.argsort(labels[first[order]], kind="stable")]
-    folds: Int64Array = np.empty(len(first), dtype=np.int64)
-    folds[order] = np.arange(len(first)) % NUM_FOLDS
-    return folds.take(group)
-
-
 def _labels(matrix: Matrix) -> Int64Array:
     # Where there are more labels than sequences, or fewer, the alignment check says so.
     labels: Int64Array = (matrix.labels[: len(matrix)] == 1).astype(np.int64)
@@ -204,11 +135,10 @@ def _readings(data: CheckedData, labels: Mapping[Split, Int64Array]) -> dict[str
     }
     train = labels["train"]
     groups = identical(data.matrices["train"].sequences)[: len(train)]
-    shuffled = np.random.default_rng(_SEED).permutation(train)
+    shuffled = np.random.default_rng(SEED).permutation(train)
     scores = fit_and_score(words["train"], train, words["validation"], words["test"])
     cross, control = (
-        Reading.of(read, out_of_fold(words["train"], read, groups), CROSS_VALIDATED_ROWS_PER_ERROR)
-        for read in (train, shuffled)
+        Reading.of(read, out_of_fold(words["train"], read, groups), ROWS_PER_ERROR) for read in (train, shuffled)
     )
     num_validation = len(labels["validation"])
     return {

@@ -17,7 +17,8 @@ from storage.snapshots import Rows, row_ids
 from tasks.checks import probe
 from tasks.checks.base import CheckedData
 from tasks.checks.counts import presence
-from tasks.checks.probe import Reading, check_probe, identical, out_of_fold
+from tasks.checks.linear import fit_and_score, identical, out_of_fold
+from tasks.checks.probe import Reading, check_probe
 from tasks.features.matrices import fit_and_featurize
 from tasks.sources.base import Reviews
 from tasks.sources.splits import split_rows
@@ -203,7 +204,7 @@ def test_reviews_that_stand_in_train_twice_do_not_look_like_a_worse_test(clean: 
 
 def test_an_evaluation_that_leaks_is_found_by_its_control(clean: CheckedData, monkeypatch: pytest.MonkeyPatch) -> None:
     def seen_before(matrix: Any, labels: npt.NDArray[np.int64], groups: Any) -> npt.NDArray[np.float64]:
-        return probe.fit_and_score(matrix, labels, matrix)
+        return fit_and_score(matrix, labels, matrix)
 
     monkeypatch.setattr(probe, "out_of_fold", seen_before)
     result = check(clean)
