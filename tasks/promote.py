@@ -129,16 +129,19 @@ class _Opponents:
             logger.error("the champion %s cannot be scored: %s", opponent.candidate_id, error)
             return [str(error).rstrip(".")] * len(candidates)
         logger.info("compared with the champion %s, scored now on the same test rows", opponent.candidate_id)
+        # The ledger pays less for each further comparison: the candidate that validation prefers goes first.
+        accuracies = [candidate.validation.confusion.accuracy for candidate in candidates]
+        ranks = np.argsort(np.argsort(-np.nan_to_num(accuracies), kind="stable"))
         return [
             _compare(
                 candidate_predictions=read_test_predictions(self.settings.bundles, candidate.bundle),
                 ids=rows.ids,
                 champion=opponent,
                 champion_probabilities=probabilities,
-                index=self.spent + number,
+                index=self.spent + int(rank),
                 total_alpha=self.options.gates.comparison_alpha,
             )
-            for number, candidate in enumerate(candidates)
+            for rank, candidate in zip(ranks, candidates, strict=True)
         ]
 
 

@@ -1,4 +1,4 @@
-"""The linear model of the checks, trained in seconds on which words stand in which reviews, and its cross-validation."""
+"""The linear model of the checks, trained in seconds on which words stand in which reviews; its cross-validation."""
 
 from __future__ import annotations
 

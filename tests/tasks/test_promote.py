@@ -120,6 +120,14 @@ def test_two_candidates_of_a_run_are_two_comparisons_of_the_ledger(world: World)
     assert [decision.promote for decision in decisions] == [True, False]
 
 
+def test_the_candidate_that_validation_prefers_is_compared_first(world: World) -> None:
+    world.promote(world.candidate(1600))
+    weaker = world.candidate(1650)
+    stronger = world.candidate(1700, weaker.run_id, "advanced_bilstm_features")
+    compared = [decision.comparison for decision in world.promote(weaker, stronger)]
+    assert [each.index for each in compared if each] == [1, 0]
+
+
 def test_after_a_promotion_that_was_no_better_challengers_meet_the_mark_as_well(world: World) -> None:
     best, slightly_worse = world.candidate(1700), world.candidate(1696)
     world.promote(best)
