@@ -16,9 +16,9 @@ from tests.system.conftest import BIN, Shell, end, wait_for
 
 # Small, but enough for the averaging model to learn: seconds instead of minutes.
 QUICK = (
-    *("run", "--source", "synthetic", "--models", "baseline_avgpool", "--epochs", "8"),
+    *("run", "--source", "synthetic", "--models", "baseline_avgpool", "--epochs", "12"),
     *("--set", "synthetic.num_train=3000", "--set", "synthetic.num_test=1500"),
-    *("--set", "training.batch_size=32", "--set", "training.learning_rate=0.003"),
+    *("--set", "training.batch_size=64", "--set", "training.learning_rate=0.002"),
 )
 TINY = (
     *("run", "--source", "synthetic", "--epochs", "1"),
