@@ -7,6 +7,7 @@ import re
 import shlex
 import sqlite3
 import subprocess
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -15,9 +16,12 @@ from click.testing import CliRunner
 
 from flows.cli import cli
 from storage.metrics.tables import Base
-from storage.options import RunOptions
+from storage.options import GateOptions, RunOptions
+from tasks.promotion.rule import decide
 from tests.system.conftest import ROOT, Shell
+from tests.system.faults import FAULTS
 from tests.system.test_retrain import QUICK
+from tests.tasks.promotion.conftest import ADVANCED
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -50,7 +54,10 @@ def test_make_knows_the_targets(command: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("command", [line for line in commands("retrain") if not line.startswith("retrain run")])
+WRITING = ("retrain run", "retrain rollback")
+
+
+@pytest.mark.parametrize("command", [line for line in commands("retrain") if not line.startswith(WRITING)])
 def test_the_reading_commands_work(filled: Shell, command: str) -> None:
     done = filled.retrain(*shlex.split(command)[1:])
     assert done.returncode == 0, done.stderr
@@ -72,6 +79,26 @@ def test_the_options_of_a_run_are_understood(command: str, monkeypatch: pytest.M
     assert len(seen) == 1
 
 
+@pytest.mark.parametrize("command", [line for line in commands("retrain") if line.startswith("retrain rollback")])
+def test_a_rollback_is_understood(filled: Shell, command: str) -> None:
+    """It is done for real in test_retrain.py; here the line has one champion only, and the command says so."""
+    done = filled.retrain(*shlex.split(command.replace("imdb", "synthetic"))[1:])
+    assert (done.returncode, done.stdout) == (4, "")
+    assert "has no champion before the present one" in done.stderr
+
+
+def test_the_diagnosis_of_the_notebooks_model_is_the_one_shown() -> None:
+    (decision,) = decide([replace(ADVANCED, checks=())], GateOptions())
+    (shown,) = (block for block in blocks("text") if "ruled out" in block)
+    told = [re.split(r"  +", line)[:2] for line in shown.splitlines() if not line.startswith(" ")]
+    assert told == [[suspect.cause, suspect.standing] for suspect in decision.diagnosis]
+    assert decision.diagnosis[0].evidence in " ".join(shown.split())
+
+
+def test_the_number_of_faults_is_the_one_told() -> None:
+    assert f"[{len(FAULTS)} faults](docs/faults.md)" in README
+
+
 @pytest.mark.parametrize("query", blocks("sql"))
 def test_the_queries_run(filled: Shell, query: str) -> None:
     with sqlite3.connect(f"file:{filled.home / 'metrics.db'}?mode=ro", uri=True) as connection:
@@ -88,7 +115,7 @@ def test_every_table_is_described() -> None:
 def test_every_gate_and_check_is_described(filled: Shell) -> None:
     run = json.loads(filled.retrain("show", "latest", "--json").stdout)
     names = [check["name"] for check in run["checks"]]
-    names += [gate["name"] for candidate in run["candidates"] for gate in candidate["gates"]]
+    names += [gate["name"] for decision in run["decisions"] for gate in decision["gates"]]
     for name in names:
         assert name.removesuffix(" of class 0").removesuffix(" of class 1") in README, name
 

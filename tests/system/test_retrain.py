@@ -12,6 +12,7 @@ import numpy as np
 import psutil
 import pytest
 
+from tasks.checks import DATA_CHECKS, MODEL_CHECKS
 from tests.system.conftest import BIN, Shell, end, wait_for
 
 # Small, but enough for the averaging model to learn: seconds instead of minutes.
@@ -42,14 +43,18 @@ def test_a_run_is_recorded_from_its_source_to_its_decision(first_run: dict[str, 
     assert first_run["trigger"] == "command line"
     assert first_run["snapshot"]["num_train"] == 2700
     assert first_run["snapshot"]["num_validation"] == 300
-    assert {check["name"]: check["verdict"] for check in first_run["checks"]} == {
-        "label balance": "pass",
-        "train/test alignment": "pass",
-        "consistent scaler": "pass",
+    checks = {(check["subject"], check["name"]): check for check in first_run["checks"]}
+    assert set(checks) == {
+        *(("data", check.name) for check in DATA_CHECKS),
+        *(("baseline_avgpool", check.name) for check in MODEL_CHECKS),
     }
-    (candidate,) = first_run["candidates"]
-    assert candidate["decision"]["verdict"] == "promoted"
-    assert all(gate["verdict"] in ("pass", "not applicable") for gate in candidate["gates"])
+    assert {check["verdict"] for check in checks.values()} == {"pass"}
+    assert checks["data", "drift"]["evidence"] == "the line has no champion yet"
+    assert checks["data", "drift"]["action"] == "warn"
+    (decision,) = first_run["decisions"]
+    assert (decision["verdict"], decision["kind"]) == ("promoted", "promotion")
+    assert all(gate["verdict"] in ("pass", "not applicable") for gate in decision["gates"])
+    assert decision["diagnosis"] == []
     assert {stage["name"] for stage in first_run["stages"]} == {
         *("ingest", "featurize", "validate", "train baseline_avgpool", "evaluate baseline_avgpool", "promote"),
     }
@@ -68,13 +73,22 @@ def test_a_second_run_compares_with_the_champion_on_the_same_rows(shell: Shell, 
     done = shell.retrain(*QUICK, "--json")
     assert done.returncode == 0, done.stderr
     run = json.loads(done.stdout)
-    (candidate,) = run["candidates"]
+    (decision,) = run["decisions"]
     # The same seed on the same machine gives the same model: nothing to choose between the two.
-    assert candidate["comparison"]["champion_id"] == f"{first_run['id']}/baseline_avgpool"
-    assert candidate["comparison"]["only_challenger"] == candidate["comparison"]["only_champion"] == 0
-    assert candidate["comparison"]["alpha"] == pytest.approx(0.025)
-    assert candidate["decision"]["verdict"] == "rejected"
-    assert "not shown to be better than the champion" in candidate["decision"]["reason"]
+    assert decision["comparison"]["champion_id"] == f"{first_run['id']}/baseline_avgpool"
+    assert decision["comparison"]["only_challenger"] == decision["comparison"]["only_champion"] == 0
+    assert decision["comparison"]["alpha"] == pytest.approx(0.025)
+    assert decision["verdict"] == "rejected"
+    assert "not shown to be better than the champion" in decision["reason"]
+    assert decision["diagnosis"][0]["cause"] == "no better than the champion"
+    assert decision["diagnosis"][0]["standing"] == "shown"
+    (drift,) = (check for check in run["checks"] if check["name"] == "drift")
+    assert drift["verdict"] == "pass"
+    assert "same" in drift["evidence"]
+    # Half of the error is spent; what is left for the second comparison is told.
+    assert run["ledger"]["comparisons"] == 1
+    assert run["ledger"]["left"] == pytest.approx(0.025)
+    assert "1 comparison with a champion so far, α spent 0.0250 of 0.05" in shell.retrain("show", run["id"]).stdout
     # The same content makes no second snapshot.
     assert run["snapshot_id"] == first_run["snapshot_id"]
     assert len(list((shell.home / "snapshots").iterdir())) == 1
@@ -86,12 +100,41 @@ def test_a_dry_run_records_its_decision_and_nothing_else(shell: Shell, first_run
     done = shell.retrain(*QUICK, "--seed", "8", "--dry-run")
     assert done.returncode == 0, done.stderr
     run = shell.json("show", "latest")
-    (candidate,) = run["candidates"]
+    (decision,) = run["decisions"]
     assert run["dry_run"] is True
-    assert candidate["decision"]["verdict"] in ("would promote", "would reject")
-    assert candidate["comparison"] is None
+    assert decision["verdict"] in ("would promote", "would reject")
+    assert decision["comparison"] is None
+    assert run["ledger"]["comparisons"] == 1
     (champion,) = shell.json("champion")
     assert champion["position"] == 1
+
+
+def test_an_earlier_champion_is_put_back_with_a_reason(shell: Shell, first_run: dict[str, Any]) -> None:
+    lenient = ("gates.comparison=non-inferiority", "gates.accuracy_loss_margin=0.3", "gates.auc_loss_margin=0.3")
+    done = shell.retrain(*QUICK, "--seed", "9", *(word for name in lenient for word in ("--set", name)))
+    assert done.returncode == 0, done.stderr
+    assert "promoted baseline_avgpool on synthetic" in done.stdout
+    second = shell.json("champion")[0]
+    assert second["position"] == 2
+
+    assert shell.retrain("rollback", "synthetic", "--reason", "just looking", "--dry-run").returncode == 0
+    assert shell.json("champion")[0] == second
+    done = shell.retrain("rollback", "synthetic", "--reason", "it [misses] irony")
+    assert done.returncode == 0, done.stderr
+    assert f"put back {first_run['id']}/baseline_avgpool on synthetic: it [misses] irony" in done.stdout
+
+    history = shell.json("champion", "--history")
+    assert [entry["succession"] for entry in history] == ["promotion", "promotion", "rollback"]
+    assert history[2]["candidate_id"] == history[0]["candidate_id"] == f"{first_run['id']}/baseline_avgpool"
+    assert (history[2]["reason"], history[2]["mark"]) == ("it [misses] irony", 3)
+    assert "it [misses] irony" in shell.retrain("champion", "--history").stdout
+    run = shell.json("show", "latest")
+    (gate,) = run["decisions"][0]["gates"]
+    assert (run["flow"], gate["name"], gate["verdict"]) == ("rollback", "reload", "pass")
+    assert "put back baseline_avgpool" in shell.retrain("history", "--limit", "1").stdout
+    again = shell.retrain("rollback", "synthetic", "--to", "1", "--reason", "once more")
+    assert again.returncode == 2
+    assert "serves on 'synthetic' already" in again.stderr
 
 
 def test_the_store_can_be_read_with_sqlite_alone(shell: Shell, first_run: dict[str, Any]) -> None:
@@ -99,7 +142,7 @@ def test_the_store_can_be_read_with_sqlite_alone(shell: Shell, first_run: dict[s
         rows = connection.execute(
             "SELECT c.model, m.value, d.verdict FROM runs r JOIN candidates c ON c.run_id = r.id "
             "JOIN metrics m ON m.candidate_id = c.id JOIN decisions d ON d.candidate_id = c.id "
-            "WHERE r.id = ? AND m.split = 'test' AND m.name = 'accuracy' AND m.scope = 'overall'",
+            "WHERE d.run_id = r.id AND r.id = ? AND m.split = 'test' AND m.name = 'accuracy' AND m.scope = 'overall'",
             (first_run["id"],),
         ).fetchall()
     connection.close()
@@ -128,6 +171,10 @@ def test_both_models_train_without_a_server_of_ones_own(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "nothing promoted on synthetic" in done.stdout
     run = shell.json("show", "latest")
+    for decision in run["decisions"]:
+        assert decision["diagnosis"][0]["cause"] == "too few epochs"
+        assert decision["diagnosis"][0]["standing"] == "shown"
+    assert "allow more epochs" in shell.retrain("show", "latest").stdout
     parameters = {candidate["model"]: candidate["num_parameters"] for candidate in run["candidates"]}
     assert parameters == {"baseline_avgpool": 6_408_321, "advanced_bilstm_features": 6_550_817}
     assert "epoch 1 of at most 1" in done.stderr
@@ -198,6 +245,30 @@ def test_data_with_one_class_is_rejected_before_training(shell: Shell) -> None:
     assert next(check for check in run["checks"] if check["name"] == "label balance")["verdict"] == "fail"
 
 
+def test_a_check_can_be_turned_off_or_to_a_warning_and_the_store_says_so(shell: Shell) -> None:
+    reviews = [[1 + (row * row) % 97, 2, 3 + row % 50, 4 + row] for row in range(400)]
+    rows = np.empty(400, dtype=object)
+    rows[:] = reviews
+    path = shell.folder / "leaked.npz"
+    labels = np.random.default_rng(1).permutation(np.arange(400) % 2)
+    np.savez(path, x_train=rows, y_train=labels, x_test=rows, y_test=labels)
+    refused = shell.retrain("run", "--source", str(path), "--epochs", "1")
+    assert refused.returncode == 3
+    assert "leakage" in refused.stderr
+
+    options = ("checks.leakage=warn", "checks.probe=off", "checks.convergence=warn")
+    done = shell.retrain(
+        *("run", "--source", str(path), "--epochs", "1", "--models", "baseline_avgpool", "--json"),
+        *(word for name in options for word in ("--set", name)),
+    )
+    assert done.returncode == 0, done.stderr
+    checks = {check["name"]: check for check in json.loads(done.stdout)["checks"]}
+    assert (checks["leakage"]["verdict"], checks["leakage"]["action"]) == ("warn", "warn")
+    assert len(checks["leakage"]["offending_rows"]) == 20
+    assert (checks["probe"]["verdict"], checks["probe"]["action"], checks["probe"]["measured"]) == ("off", "off", {})
+    assert checks["convergence"]["verdict"] == "warn"
+
+
 def test_a_truncated_file_gives_one_sentence(shell: Shell) -> None:
     whole = shell.folder / "whole.npz"
     rows = np.empty(2, dtype=object)
@@ -217,7 +288,7 @@ def test_a_truncated_file_gives_one_sentence(shell: Shell) -> None:
 
 def test_real_reviews_are_trained_on_a_line_of_their_own(shell: Shell, imdb_file: Path) -> None:
     done = shell.retrain(
-        *("run", "--source", "auto", "--sample-size", "4000", "--models", "baseline_avgpool", "--epochs", "6"),
+        *("run", "--source", "auto", "--sample-size", "4000", "--models", "baseline_avgpool", "--epochs", "12"),
         *("--set", "training.batch_size=64", "--json"),
         RETRAIN_IMDB_FILE=str(imdb_file),
     )
