@@ -124,7 +124,10 @@ def pipeline(run_id: str, options: RunOptions) -> str:
     snapshot = ingest(run_id, options)
     matrices_id = featurize(run_id, snapshot, options)
     checks = validate(run_id, snapshot, matrices_id, options)
-    refuse_rejected(checks)
+    rejection = rejected_because(checks)
+    if rejection:
+        report(run_id, snapshot, checks, [], [], rejection)
+        raise DataRejectedError(rejection)
     trained = [train(run_id, model, matrices_id, options) for model in options.models]
     candidates = [evaluate(run_id, one, snapshot, matrices_id, options) for one in trained]
     decisions = promote(run_id, candidates, checks, snapshot, options)
@@ -133,16 +136,11 @@ def pipeline(run_id: str, options: RunOptions) -> str:
     return headline
 
 
-def refuse_rejected(checks: Sequence[CheckResult]) -> None:
-    """Stop before anything is trained if a check failed.
-
-    Raises:
-        DataRejectedError: Names the checks and their evidence.
-    """
+def rejected_because(checks: Sequence[CheckResult]) -> str:
+    """Which checks failed, and their evidence, in one sentence; empty if none did."""
     failed = [check for check in checks if check.verdict == "fail"]
-    if failed:
-        listed = "; ".join(f"{check.name}: {check.evidence}" for check in failed)
-        raise DataRejectedError(f"the data was rejected before training. {listed}")
+    listed = "; ".join(f"{check.name}: {check.evidence}" for check in failed)
+    return f"the data was rejected before training: {listed}" if failed else ""
 
 
 def verdict(candidates: list[Candidate], decisions: list[Decision], line: str, dry_run: bool) -> str:

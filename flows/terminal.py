@@ -17,6 +17,7 @@ from tasks.training.progress import duration_words
 
 _STATE_STYLES = {"completed": "green", "running": "cyan", "rejected data": "yellow"}
 _METRIC_NAMES = {"auc": "AUC", "log_loss": "log loss", "brier": "Brier score", "f1": "F1"}
+_SHOWN_ROWS = 3
 _TRIGGERS = {"command line": "from the command line", "schedule": "on schedule", "deployment": "from a deployment"}
 _VERDICT_STYLES = {
     **{"pass": "green", "fail": "red", "warn": "yellow", "off": "yellow", "not applicable": "dim", "waived": "yellow"},
@@ -131,8 +132,22 @@ def _facts(run: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _print_checks(console: Console, title: str, checks: list[dict[str, Any]], subject: str) -> None:
-    of_subject = [check for check in checks if check["subject"] == subject]
-    _print_table(console, title, of_subject, ("name", "verdict", "evidence"))
+    of_subject = [{**check, "words": _check_words(check)} for check in checks if check["subject"] == subject]
+    _print_table(console, title, of_subject, ("name", "verdict", "words"))
+
+
+def _check_words(check: dict[str, Any]) -> str:
+    """The evidence; of what did not pass, also what it was held against, and the first rows that offend."""
+    words = str(check["evidence"])
+    if check["verdict"] in ("warn", "fail"):
+        words += f". Bound: {check['bound']}" if check["bound"] else ""
+        rows = check["offending_rows"]
+        if rows:
+            more = f" and {len(rows) - _SHOWN_ROWS} more" if len(rows) > _SHOWN_ROWS else ""
+            words += f". Rows: {', '.join(rows[:_SHOWN_ROWS])}{more}"
+    if check["verdict"] == "warn" and check["action"] == "warn":
+        words += ". The configuration lets it pass"
+    return words
 
 
 def _print_decision(console: Console, model: str, decision: dict[str, Any]) -> None:

@@ -51,14 +51,7 @@ def verdict_markdown(
         f"{why}.",
         "",
         f"Run `{run_id}` on line **{snapshot.line}**, snapshot `{snapshot.id[:12]}`: {snapshot.origin}.",
-        "",
-        "| model | test accuracy | test AUC | validation accuracy | best epoch |",
-        "|---|---|---|---|---|",
-        *(
-            f"| {candidate.model} | {candidate.test.confusion.accuracy:.4f} | {candidate.test.auc:.4f} "
-            f"| {candidate.validation.confusion.accuracy:.4f} | {candidate.best_epoch} of {len(candidate.epochs)} |"
-            for candidate in candidates
-        ),
+        *_score_lines(candidates, checks),
     ]
     of_model = {candidate.id: candidate.checks for candidate in candidates}
     for decision in decisions:
@@ -69,6 +62,28 @@ def verdict_markdown(
         lines += _check_lines(f"Checks of {model}", of_model[decision.candidate_id])
     lines += _check_lines("Checks of the data", checks)
     return "\n".join(lines) + "\n"
+
+
+def _score_lines(candidates: Sequence[Candidate], checks: Sequence[CheckResult]) -> list[str]:
+    """The models beside each other and beside the probe; nothing where none was trained."""
+    if not candidates:
+        return []
+    lines = [
+        "",
+        "| model | test accuracy | test AUC | validation accuracy | best epoch |",
+        "|---|---|---|---|---|",
+        *(
+            f"| {candidate.model} | {candidate.test.confusion.accuracy:.4f} | {candidate.test.auc:.4f} "
+            f"| {candidate.validation.confusion.accuracy:.4f} | {candidate.best_epoch} of {len(candidate.epochs)} |"
+            for candidate in candidates
+        ),
+    ]
+    probe = next((check.measured for check in checks if check.name == "probe"), {})
+    numbers = [probe.get(name) for name in ("test_accuracy", "test_auc", "validation_accuracy")]
+    if any(number is not None for number in numbers):
+        cells = " | ".join("-" if number is None else f"{number:.4f}" for number in numbers)
+        lines.append(f"| linear probe | {cells} | |")
+    return lines
 
 
 def _split_dry_run(headline: str) -> tuple[str, str]:
@@ -88,9 +103,11 @@ def _diagnosis_lines(model: str, decision: Decision) -> list[str]:
 
 
 def _check_lines(title: str, checks: Sequence[CheckResult]) -> list[str]:
-    return [
-        "",
-        f"### {title}",
-        "",
-        *(f"- **{check.name}**: {_MARKS[check.verdict]}, {check.evidence}" for check in checks),
-    ]
+    lines = ["", f"### {title}", ""]
+    for check in checks:
+        line = f"- **{check.name}**: {_MARKS[check.verdict]}, {check.evidence}"
+        if check.verdict in ("warn", "fail"):
+            line += f". *Bound: {check.bound}.*" if check.bound else ""
+            line += f" Rows: {', '.join(f'`{row}`' for row in check.rows)}" if check.rows else ""
+        lines.append(line)
+    return lines

@@ -1,9 +1,6 @@
 from __future__ import annotations
 
-import pytest
-
-from flows.retrain import refuse_rejected, verdict
-from storage.errors import DataRejectedError
+from flows.retrain import rejected_because, verdict
 from storage.records import Candidate, CheckResult, ConfusionMatrix, Decision, Evaluation, Gate
 
 SCORES = Evaluation("test", ConfusionMatrix(40, 10, 10, 40), auc=0.9, auc_standard_error=0.01)
@@ -42,6 +39,6 @@ def test_only_a_failed_check_stops_the_run() -> None:
     passed = CheckResult("one", "pass", {}, "", "fine")
     warned = CheckResult("two", "warn", {}, "", "odd")
     off = CheckResult("four", "off", {}, "", "turned off", action="off")
-    refuse_rejected([passed, warned, off])
-    with pytest.raises(DataRejectedError, match="three: broken"):
-        refuse_rejected([passed, CheckResult("three", "fail", {}, "", "broken")])
+    assert rejected_because([passed, warned, off]) == ""
+    broken = [CheckResult(name, "fail", {}, "", "broken") for name in ("three", "five")]
+    assert rejected_because([passed, *broken]) == ("the data was rejected before training: three: broken; five: broken")

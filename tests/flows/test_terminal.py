@@ -70,7 +70,7 @@ def test_the_diagnosis_tells_what_to_do_about_what_was_not_ruled_out(shown: str)
 def test_checks_of_the_data_and_of_the_model_stand_under_titles_of_their_own(shown: str) -> None:
     data, model = after(shown, "Checks of the data"), after(shown, "Checks of baseline_avgpool")
     assert line_with(data, "leakage").split()[1] == "off"
-    assert line_with(data, "drift").rstrip().endswith("reviews are longer [+12 %]")
+    assert line_with(data, "drift").rstrip().endswith("reviews are longer [+12 %]. The configuration lets it pass")
     assert "padding" not in data
     assert line_with(model, "padding").split()[1] == "fail"
     assert "leakage" not in model

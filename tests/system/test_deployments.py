@@ -86,7 +86,7 @@ def test_the_form_shows_bounds_choices_and_descriptions(deployments: dict[str, d
     assert (epochs["minimum"], epochs["maximum"], epochs["default"]) == (1, 1000, 12)
     assert "early stopping" in epochs["description"]
     assert schema["properties"]["models"]["items"]["enum"] == ["baseline_avgpool", "advanced_bilstm_features"]
-    for group in ("GateOptions", "TrainingOptions", "DataOptions"):
+    for group in ("CheckOptions", "GateOptions", "TrainingOptions", "DataOptions"):
         definition = schema["definitions"][group]
         assert definition["additionalProperties"] is False
         assert all(option["description"] for option in definition["properties"].values())
@@ -113,6 +113,22 @@ def test_a_manual_run_ends_well_when_nothing_is_promoted(
     assert artifact["key"] == "verdict-synthetic"
     assert "# nothing promoted on synthetic\n" in artifact["data"]
     assert "- **above chance**: ✗ fail, the model scores near chance" in artifact["data"]
+
+
+def test_data_that_a_check_refuses_is_a_state_and_a_page_of_its_own(
+    shell: Shell, prefect_server: PrefectServer, deployments: dict[str, dict[str, Any]], worker: None
+) -> None:
+    refused = {**QUICK, "checks": {"max_association": 0.501}}
+    run = finished(prefect_server, deployments["manual"], refused)
+    assert run["state_name"] == "DataRejected", (shell.folder / "worker.log").read_text()
+    assert "label association" in run["state"]["message"]
+    (artifact,) = prefect_server.post("/artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [run["id"]]}}})
+    assert artifact["key"] == "verdict-synthetic"
+    assert artifact["data"].startswith("# the data was rejected before training\n")
+    assert "- **label association**: ✗ fail" in artifact["data"]
+    assert "- **split**: ✓ pass" in artifact["data"]
+    recorded = shell.json("show", "latest")
+    assert (recorded["state"], recorded["candidates"]) == ("rejected data", [])
 
 
 def test_a_run_that_cannot_read_its_source_fails_and_says_why(

@@ -85,3 +85,27 @@ def test_checks_of_the_model_and_of_the_data_stand_apart() -> None:
 def test_every_verdict_of_a_check_has_its_mark(verdict: str, mark: str) -> None:
     check = replace(BALANCE, verdict=verdict)  # type: ignore[arg-type]
     assert section(page(checks=(check,)), "### Checks of the data") == [f"- **label balance**: {mark}, lopsided"]
+
+
+def test_a_check_that_did_not_pass_tells_its_bound_and_its_rows() -> None:
+    leaking = replace(BALANCE, verdict="fail", bound="at most 2 %", rows=("test/1/ab", "test/2/cd"))
+    assert section(page(checks=(leaking,)), "### Checks of the data") == [
+        "- **label balance**: ✗ fail, lopsided. *Bound: at most 2 %.* Rows: `test/1/ab`, `test/2/cd`"
+    ]
+    passed = replace(leaking, verdict="pass", rows=())
+    assert section(page(checks=(passed,)), "### Checks of the data") == ["- **label balance**: ✓ pass, lopsided"]
+
+
+def test_data_that_was_rejected_has_a_page_too() -> None:
+    headline = "the data was rejected before training: label balance: lopsided"
+    lines = verdict_markdown("r1", SNAPSHOT, (BALANCE,), [], [], headline).splitlines()
+    assert lines[:2] == ["# the data was rejected before training", "label balance: lopsided."]
+    assert not [line for line in lines if line.startswith("|")]
+    assert "- **label balance**: ! warn, lopsided" in lines
+
+
+def test_the_probe_stands_beside_the_models() -> None:
+    probe = CheckResult("probe", "pass", {"test_accuracy": 0.89, "test_auc": 0.95, "validation_accuracy": 0.9}, "", "")
+    lines = page(checks=(probe,))
+    models = lines.index("| a | 0.8000 | 0.9000 | 0.8000 | 2 of 0 |")
+    assert lines[models + 1] == "| linear probe | 0.8900 | 0.9500 | 0.9000 | |"
