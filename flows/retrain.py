@@ -6,6 +6,7 @@ promotion rule decide, and writes everything down in the metrics store.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Annotated, Any, cast
 
@@ -35,6 +36,8 @@ from tasks.promote import promote
 from tasks.report import report
 from tasks.train import train
 from tasks.validate import validate
+
+logger = logging.getLogger(__name__)
 
 
 @flow(name="retrain", flow_run_name="retrain {source}", validate_parameters=True)
@@ -121,6 +124,8 @@ def pipeline(run_id: str, options: RunOptions) -> str:
         DataRejectedError: A check failed, so nothing was trained.
         RetrainError: A stage could not do its work.
     """
+    if options.epochs == 1 and options.checks.convergence == "fail":
+        logger.warning("one epoch can show no convergence: nothing will be promoted, unless checks.convergence=warn")
     snapshot = ingest(run_id, options)
     matrices_id = featurize(run_id, snapshot, options)
     checks = validate(run_id, snapshot, matrices_id, options)
