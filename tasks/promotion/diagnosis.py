@@ -164,6 +164,9 @@ def diagnose(
         gates: All gates, some of which failed.
     """
     failed = {gate.name: gate.words for gate in gates if gate.verdict == "fail"}
+    if set(failed) == {_AGAINST_SISTER}:
+        # It passed all that concerns it alone: there is nothing to search for.
+        return tuple(_no_fault([gate for gate in gates if gate.verdict == "fail"]))
     symptoms = _Symptoms(_pattern(failed), at_chance="above chance" in failed, scores=_scores(validation, test))
     found = [suspect for cause in _CAUSES if (suspect := _suspect(cause, checks, symptoms)) is not None]
     if symptoms.pattern != "none" and all(suspect.standing == "ruled out" for suspect in found):

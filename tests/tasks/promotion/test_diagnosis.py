@@ -246,7 +246,7 @@ def test_a_sound_model_whose_sister_is_preferred_has_no_fault() -> None:
     )
     loser, winner = decisions
     assert failed(loser) == ["best of its run"]
-    first = loser.diagnosis[0]
+    (first,) = loser.diagnosis
     assert (first.cause, first.standing) == ("no better than its sister", "shown")
     assert "run/sister" in first.evidence
     assert winner.diagnosis == ()
