@@ -10,12 +10,17 @@ import logging
 import os
 import signal
 import sys
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from storage.errors import DataRejectedError, NotFoundError, RetrainError, UserError
 from storage.settings import Settings
+
+if TYPE_CHECKING:
+    from flows.runs import Outcome
+    from storage.options import RunOptions
 
 EXIT_FAULT, EXIT_USER, EXIT_DATA_REJECTED, EXIT_NOT_FOUND, EXIT_STOPPED = 1, 2, 3, 4, 130
 
@@ -68,6 +73,7 @@ def cli() -> None:
     """Retrain a review-sentiment classifier, and never let a broken model through.
 
     \b
+    retrain check        read a source and check its data, and train nothing
     retrain run          train, evaluate, decide
     retrain history      what was run, and what came of it
     retrain show latest  one run in full
@@ -93,46 +99,59 @@ def _group_options(_context: click.Context, _option: click.Parameter, values: tu
     return groups
 
 
+set_option = click.option(
+    "--set", "groups", multiple=True, metavar="GROUP.NAME=VALUE", callback=_group_options,
+    help="Any other option, such as training.batch_size=128 or checks.leakage=warn.",
+)  # fmt: skip
+sample_option = click.option(
+    "--sample-size", type=int, help="Only so many reviews of train and of test.  [default: all]"
+)
+
+
+@cli.command()
+@click.argument("source", metavar="SOURCE")
+@sample_option
+@set_option
+@json_option
+def check(source: str, sample_size: int | None, groups: dict[str, Any], as_json: bool) -> None:
+    """Read SOURCE and check its data; nothing is trained. SOURCE is what `retrain run --source` takes.
+
+    \b
+    Example:
+      retrain check my-reviews.npz
+    """
+    from storage.options import RunOptions
+
+    options = RunOptions.parse(source=source, **({"sample_size": sample_size} if sample_size else {}), **groups)
+    settings = _ready(options)
+    from flows.check import check_as_flow
+
+    _finish(settings, lambda: check_as_flow(options), as_json=as_json, in_full=True)
+
+
 @cli.command()
 @click.option("--source", help="auto, imdb, synthetic, or an .npz file in Keras' IMDB layout.  [default: auto]")
 @click.option("--models", callback=_comma_separated, help="Models to train, separated by commas.  [default: both]")
 @click.option("--epochs", type=int, help="Most epochs a model may train.  [default: 12]")
 @click.option("--seed", type=int, help="Seed of weights, batches and dropout.  [default: 7]")
-@click.option("--sample-size", type=int, help="Use only so many reviews of train and of test.  [default: all]")
+@sample_option
 @click.option("--dry-run", is_flag=True, default=None, help="Decide, but promote nothing.")
-@click.option(
-    "--set", "groups", multiple=True, metavar="GROUP.NAME=VALUE", callback=_group_options,
-    help="Any other option, such as training.batch_size=128 or gates.recall_floor=0.6.",
-)  # fmt: skip
+@set_option
 @json_option
 def run(groups: dict[str, Any], as_json: bool, **flat: Any) -> None:
     """Train both models, evaluate them, and promote one if the rule allows it.
 
     \b
     Example:
-      retrain run --source synthetic --epochs 5
+      retrain run --source synthetic --epochs 20
     """
     from storage.options import RunOptions
 
     options = RunOptions.parse(**{name: value for name, value in flat.items() if value is not None}, **groups)
-    settings = Settings.from_environment()
-    settings.prepare()
-    from tasks.sources.resolve import check_source
-
-    check_source(options, settings)
-    _prepare_flow()
+    settings = _ready(options)
     from flows.retrain import run_as_flow
 
-    try:
-        outcome = run_as_flow(options)
-    except RetrainError as error:
-        if as_json and error.run_id:
-            _show(settings, error.run_id, as_json=True)
-        raise
-    if as_json:
-        _show(settings, outcome.run_id, as_json=True)
-    else:
-        click.echo(f"\n{outcome.message}\n\nretrain show {outcome.run_id}")
+    _finish(settings, lambda: run_as_flow(options), as_json=as_json)
 
 
 @cli.command()
@@ -222,9 +241,30 @@ def rollback(line: str, reason: str, to: int | None, dry_run: bool, as_json: boo
     _prepare_flow()
     from flows.rollback import rollback_as_flow
 
-    outcome = rollback_as_flow(line, reason.strip(), to or 0, dry_run=dry_run)
-    if as_json:
-        _show(settings, outcome.run_id, as_json=True)
+    _finish(settings, lambda: rollback_as_flow(line, reason.strip(), to or 0, dry_run=dry_run), as_json=as_json)
+
+
+def _ready(options: RunOptions) -> Settings:
+    """Tell a mistake at once, before a server is started or a run is written down."""
+    from tasks.sources.resolve import check_source
+
+    settings = Settings.from_environment()
+    settings.prepare()
+    check_source(options, settings)
+    _prepare_flow()
+    return settings
+
+
+def _finish(settings: Settings, flow: Callable[[], Outcome], *, as_json: bool, in_full: bool = False) -> None:
+    """Run a flow and print what came of it; where it was stopped, too, if somebody is going to read it all."""
+    try:
+        outcome = flow()
+    except RetrainError as error:
+        if error.run_id and (as_json or in_full):
+            _show(settings, error.run_id, as_json=as_json)
+        raise
+    if as_json or in_full:
+        _show(settings, outcome.run_id, as_json=as_json)
     else:
         click.echo(f"\n{outcome.message}\n\nretrain show {outcome.run_id}")
 

@@ -7,15 +7,14 @@ promotion rule decide, and writes everything down in the metrics store.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from typing import Annotated, Any, cast
 
 from prefect import flow
 from prefect.client.schemas.objects import State
 from pydantic import Field
 
+from flows.check import prepare
 from flows.runs import Outcome, as_state, check_server, record_run, show_our_logs, trigger
-from storage.errors import DataRejectedError
 from storage.options import (
     MODEL_NAMES,
     CheckOptions,
@@ -27,15 +26,12 @@ from storage.options import (
     SyntheticOptions,
     TrainingOptions,
 )
-from storage.records import Candidate, CheckResult, Decision, RunStart, Trigger
+from storage.records import Candidate, Decision, RunStart, Trigger
 from storage.versions import git_commit, library_versions
 from tasks.evaluate import evaluate
-from tasks.featurize import featurize
-from tasks.ingest import ingest
 from tasks.promote import promote
 from tasks.report import report
 from tasks.train import train
-from tasks.validate import validate
 
 logger = logging.getLogger(__name__)
 
@@ -126,26 +122,14 @@ def pipeline(run_id: str, options: RunOptions) -> str:
     """
     if options.epochs == 1 and options.checks.convergence == "fail":
         logger.warning("one epoch can show no convergence: nothing will be promoted, unless checks.convergence=warn")
-    snapshot = ingest(run_id, options)
-    matrices_id = featurize(run_id, snapshot, options)
-    checks = validate(run_id, snapshot, matrices_id, options)
-    rejection = rejected_because(checks)
-    if rejection:
-        report(run_id, snapshot, checks, [], [], rejection)
-        raise DataRejectedError(rejection)
+    prepared = prepare(run_id, options)
+    snapshot, matrices_id = prepared.snapshot, prepared.matrices_id
     trained = [train(run_id, model, matrices_id, options) for model in options.models]
     candidates = [evaluate(run_id, one, snapshot, matrices_id, options) for one in trained]
-    decisions = promote(run_id, candidates, checks, snapshot, options)
+    decisions = promote(run_id, candidates, prepared.checks, snapshot, options)
     headline = verdict(candidates, decisions, snapshot.line, options.dry_run)
-    report(run_id, snapshot, checks, candidates, decisions, headline)
+    report(run_id, snapshot, prepared.checks, candidates, decisions, headline)
     return headline
-
-
-def rejected_because(checks: Sequence[CheckResult]) -> str:
-    """Which checks failed, and their evidence, in one sentence; empty if none did."""
-    failed = [check for check in checks if check.verdict == "fail"]
-    listed = "; ".join(f"{check.name}: {check.evidence}" for check in failed)
-    return f"the data was rejected before training: {listed}" if failed else ""
 
 
 def verdict(candidates: list[Candidate], decisions: list[Decision], line: str, dry_run: bool) -> str:

@@ -266,6 +266,8 @@ def _short_verdict(run: RunSummary) -> str | Text:
     if run.promoted:
         put, would = ("put back", "put back") if run.flow == "rollback" else ("promoted", "promote")
         return f"dry run: would {would} {run.promoted}" if run.dry_run else f"[green]{put} {run.promoted}[/]"
+    if run.flow == "check" and run.state == "completed":
+        return _plain(run.message.removeprefix(f"{run.line} is "))
     if run.state == "completed":
         did, would = ("put back", "put back") if run.flow == "rollback" else ("promoted", "promote")
         return f"dry run: would {would} nothing" if run.dry_run else f"nothing {did}"

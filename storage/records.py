@@ -17,7 +17,7 @@ Scope = Literal["overall", "class 0", "class 1"]
 RunState = Literal["running", "completed", "rejected data", "failed", "cancelled", "crashed"]
 Trigger = Literal["command line", "schedule", "deployment"]
 Standing = Literal["shown", "likely", "possible", "ruled out"]
-FlowName = Literal["retrain", "rollback"]
+FlowName = Literal["retrain", "check", "rollback"]
 Succession = Literal["promotion", "forced replacement", "rollback"]
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from flows.retrain import rejected_because, verdict
+from flows.check import fitness, rejected_because
+from flows.retrain import verdict
 from storage.records import Candidate, CheckResult, ConfusionMatrix, Decision, Evaluation, Gate
 
 SCORES = Evaluation("test", ConfusionMatrix(40, 10, 10, 40), auc=0.9, auc_standard_error=0.01)
@@ -42,3 +43,12 @@ def test_only_a_failed_check_stops_the_run() -> None:
     assert rejected_because([passed, warned, off]) == ""
     broken = [CheckResult(name, "fail", {}, "", "broken") for name in ("three", "five")]
     assert rejected_because([passed, *broken]) == ("the data was rejected before training: three: broken; five: broken")
+
+
+def test_the_fitness_of_data_names_the_checks_that_did_not_pass() -> None:
+    passed, warned = CheckResult("one", "pass", {}, "", "fine"), CheckResult("two", "warn", {}, "", "odd")
+    off = CheckResult("three", "off", {}, "", "turned off", action="off")
+    assert fitness("imdb", [passed, passed]) == "imdb is fit to be trained on: 2 checks passed"
+    assert fitness("imdb", [passed, warned, off]) == (
+        "imdb is fit to be trained on: 1 checks passed, 1 warned (two), 1 turned off (three)"
+    )

@@ -253,9 +253,14 @@ def test_a_check_can_be_turned_off_or_to_a_warning_and_the_store_says_so(shell: 
     path = shell.folder / "leaked.npz"
     labels = np.random.default_rng(1).permutation(np.arange(400) % 2)
     np.savez(path, x_train=rows, y_train=labels, x_test=rows, y_test=labels)
-    refused = shell.retrain("run", "--source", str(path), "--epochs", "1")
+    refused = shell.retrain("check", str(path))
     assert refused.returncode == 3
-    assert "leakage" in refused.stderr
+    assert "the data was rejected before training: " in refused.stderr
+    assert "leakage" in refused.stdout
+    assert "fail" in refused.stdout
+    assert "Traceback" not in refused.stderr
+    recorded = shell.json("show", "latest")
+    assert (recorded["flow"], recorded["state"], recorded["candidates"]) == ("check", "rejected data", [])
 
     options = ("checks.leakage=warn", "checks.probe=off", "checks.convergence=warn")
     done = shell.retrain(
@@ -268,6 +273,18 @@ def test_a_check_can_be_turned_off_or_to_a_warning_and_the_store_says_so(shell: 
     assert len(checks["leakage"]["offending_rows"]) == 20
     assert (checks["probe"]["verdict"], checks["probe"]["action"], checks["probe"]["measured"]) == ("off", "off", {})
     assert checks["convergence"]["verdict"] == "warn"
+
+
+def test_a_check_alone_trains_nothing_and_says_that_the_data_is_fit(shell: Shell, first_run: dict[str, Any]) -> None:
+    done = shell.retrain("check", "synthetic", "--set", "synthetic.num_train=3000", "--set", "synthetic.num_test=1500")
+    assert done.returncode == 0, done.stderr
+    assert "synthetic is fit to be trained on: 9 checks passed" in done.stdout
+    recorded = shell.json("show", "latest")
+    # The same reviews as the main job's, and so the same snapshot.
+    assert recorded["snapshot_id"] == first_run["snapshot_id"]
+    assert (recorded["flow"], recorded["seed"], recorded["decisions"]) == ("check", None, [])
+    assert [stage["name"] for stage in recorded["stages"]] == ["ingest", "featurize", "validate"]
+    assert "fit to be trained on" in shell.retrain("history", "--limit", "1").stdout
 
 
 def test_a_truncated_file_gives_one_sentence(shell: Shell) -> None:

@@ -1,0 +1,127 @@
+"""Read a source and check its data, as the main job does before it trains anything."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, cast
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from pydantic import Field
+
+from flows.runs import Outcome, as_state, check_server, record_run, show_our_logs, trigger
+from storage.errors import DataRejectedError
+from storage.options import CheckOptions, DataOptions, FeatureOptions, RunOptions, SyntheticOptions
+from storage.records import CheckResult, RunStart, SnapshotRecord, Trigger
+from storage.versions import git_commit, library_versions
+from tasks.featurize import featurize
+from tasks.ingest import ingest
+from tasks.report import report
+from tasks.validate import validate
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A snapshot that passed its checks, and the matrices made of it."""
+
+    snapshot: SnapshotRecord
+    matrices_id: str
+    checks: tuple[CheckResult, ...]
+
+
+@flow(name="check", flow_run_name="check {source}", validate_parameters=True)
+def check(
+    source: str = "auto",
+    sample_size: Annotated[int, Field(ge=0)] = 0,
+    data: DataOptions = DataOptions(),
+    synthetic: SyntheticOptions = SyntheticOptions(),
+    features: FeatureOptions = FeatureOptions(),
+    checks: CheckOptions = CheckOptions(),
+) -> State[Any]:
+    """Say whether a source is fit to be trained on; nothing is trained.
+
+    Args:
+        source: Where the reviews come from: `auto`, `imdb`, `synthetic`, or the path of an .npz file in Keras' layout.
+        sample_size: Use only this many reviews of train and of test; 0 uses all.
+        data: How the source becomes a snapshot.
+        synthetic: The embedded synthetic corpus.
+        features: Encoding and padding.
+        checks: Which checks, and their bounds.
+    """
+    show_our_logs()
+    options = RunOptions.parse(
+        source=source, sample_size=sample_size, data=data, synthetic=synthetic, features=features, checks=checks
+    )
+    return as_state(run(options, trigger()))
+
+
+def check_as_flow(options: RunOptions) -> Outcome:
+    """Run the flow in this process, on a Prefect server or on one that it starts for itself.
+
+    Raises:
+        OptionError: A Prefect server is set up, but does not answer.
+        DataRejectedError: A check failed.
+        RetrainError: The source could not be read.
+    """
+    check_server()
+    names = ("source", "sample_size", "data", "synthetic", "features", "checks")
+    state = check(**{name: getattr(options, name) for name in names}, return_state=True)
+    return cast(Outcome, state.result())
+
+
+def run(options: RunOptions, started_by: Trigger) -> Outcome:
+    """One pass, from the source to the verdicts of the checks."""
+    start = RunStart(
+        flow="check",
+        line="-",
+        trigger=started_by,
+        options=options.model_dump(mode="json", include={"source", "sample_size", "data", "features", "checks"}),
+        seed=None,
+        dry_run=False,
+        versions=library_versions(),
+        git_commit=git_commit(),
+    )
+
+    def stages(run_id: str) -> str:
+        prepared = prepare(run_id, options)
+        headline = fitness(prepared.snapshot.line, prepared.checks)
+        report(run_id, prepared.snapshot, prepared.checks, [], [], headline)
+        return headline
+
+    return record_run(start, stages)
+
+
+def prepare(run_id: str, options: RunOptions) -> Prepared:
+    """The stages before training: ingest, featurize, validate.
+
+    Raises:
+        DataRejectedError: A check failed; its page is made.
+    """
+    snapshot = ingest(run_id, options)
+    matrices_id = featurize(run_id, snapshot, options)
+    checks = validate(run_id, snapshot, matrices_id, options)
+    rejection = rejected_because(checks)
+    if rejection:
+        report(run_id, snapshot, checks, [], [], rejection)
+        raise DataRejectedError(rejection)
+    return Prepared(snapshot, matrices_id, checks)
+
+
+def rejected_because(checks: Sequence[CheckResult]) -> str:
+    """Which checks failed, and their evidence, in one sentence; empty if none did."""
+    failed = [check for check in checks if check.verdict == "fail"]
+    listed = "; ".join(f"{check.name}: {check.evidence}" for check in failed)
+    return f"the data was rejected before training: {listed}" if failed else ""
+
+
+def fitness(line: str, checks: Sequence[CheckResult]) -> str:
+    """The verdicts of checks none of which failed, in one sentence."""
+    names = {
+        verdict: [check.name for check in checks if check.verdict == verdict] for verdict in ("pass", "warn", "off")
+    }
+    parts = [f"{len(names['pass'])} checks passed"]
+    for verdict, words in (("warn", "warned"), ("off", "turned off")):
+        if names[verdict]:
+            parts.append(f"{len(names[verdict])} {words} ({', '.join(names[verdict])})")
+    return f"{line} is fit to be trained on: {', '.join(parts)}"
