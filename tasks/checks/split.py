@@ -139,8 +139,12 @@ def _all_is_well(effects: Mapping[str, Effect], rows: Mapping[Split, Rows]) -> s
     empty = [name for name in rows if not len(rows[name].ids)]
     if empty:
         return f"nothing to compare in {' and '.join(empty)}: no rows"
-    listed = ", ".join(f"{name.replace('_', ' ')} {effect.size:+.3f}" for name, effect in effects.items())
-    return f"validation and test are like train: {listed}"
+    largest = max(effects, key=lambda name: abs(effects[name].size))
+    split, part = largest.split("_", 1)
+    return (
+        "validation and test are like train in place, labels, lengths and words: the largest effect is "
+        f"{effects[largest].size:+.3f}, {part} of {split}"
+    )
 
 
 def _misplaced(rows: Mapping[Split, Rows], wrong: Mapping[str, Effect]) -> tuple[str, ...]:
