@@ -19,7 +19,8 @@ def check_label_balance(data: CheckedData, options: CheckOptions) -> CheckResult
         for name, rows in data.rows.items()
     }
     worst = min(minorities, key=lambda name: minorities[name])
-    failed = not minorities[worst] >= options.min_class_share
+    # One class only is refused at any bound, 0 included.
+    failed = not (minorities[worst] > 0 and minorities[worst] >= options.min_class_share)
     listed = ", ".join(f"{name} {share:.1%}" for name, share in shares.items())
     evidence = f"positive labels: {listed}"
     if minorities[worst] == 0:

@@ -68,5 +68,12 @@ def test_a_split_of_one_class_is_named(checked_data: CheckedData, split: Split, 
     assert result.evidence.startswith(f"{split} has only one class")
 
 
+@pytest.mark.parametrize("num_rows", [0, 100])
+@pytest.mark.parametrize("split", SPLITS)
+def test_no_bound_lets_one_class_through(checked_data: CheckedData, split: Split, num_rows: int) -> None:
+    assert check(checked_data, split, 0, num_rows, min_class_share=0).verdict == "fail"
+    assert check(checked_data, split, 1, min_class_share=0).verdict == "pass"
+
+
 def test_an_empty_split_fails(checked_data: CheckedData) -> None:
     assert check(checked_data, "validation", 0, num_rows=0).verdict == "fail"
