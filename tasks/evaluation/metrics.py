@@ -35,7 +35,8 @@ def evaluate(split: Split, labels: Labels, probabilities: npt.NDArray[np.floatin
     Args:
         split: Which rows these are.
         labels: 0 or 1, `(rows,)`.
-        probabilities: Of label 1, `(rows,)`. If any is NaN, log loss, Brier score and AUC are NaN.
+        probabilities: Of label 1, `(rows,)`. If any is no number from 0 to 1, log loss and Brier score are NaN; if any
+            is NaN, the AUC too.
 
     Returns:
         Every number; NaN where one is undefined, such as the AUC of a single class.
@@ -67,7 +68,7 @@ def _auc_metric(auc: float, error: float) -> Metric:
 
 
 def _probability_metrics(labels: Labels, probabilities: npt.NDArray[np.floating]) -> list[Metric]:
-    if not np.isfinite(probabilities).all():
+    if not ((probabilities >= 0) & (probabilities <= 1)).all():
         return [Metric("log_loss", "overall", math.nan), Metric("brier", "overall", math.nan)]
     # In double precision: 1 - p of a float32 next to 1 would be lost.
     wide = probabilities.astype(np.float64)

@@ -118,8 +118,8 @@ def test_the_log_loss_of_a_sure_float32_is_taken_in_double_precision() -> None:
     assert found == pytest.approx(-math.log(2**-24) / 2, rel=1e-6)
 
 
-@pytest.mark.parametrize("broken", [math.nan, math.inf])
-def test_one_probability_that_is_not_finite_leaves_no_probability_metric(broken: float) -> None:
+@pytest.mark.parametrize("broken", [math.nan, math.inf, 1.7, -0.2])
+def test_one_number_that_is_no_probability_leaves_no_probability_metric(broken: float) -> None:
     probabilities = PROBABILITIES.copy()
     probabilities[3] = broken
     found = evaluate("test", LABELS, probabilities)
