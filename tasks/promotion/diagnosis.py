@@ -28,6 +28,14 @@ _RESTORE = (
     "restore its bundle, put an earlier champion back with `retrain rollback`, or set "
     "gates.replace_unscorable_champion for one run"
 )
+# What a check says that could not measure: it neither shows a cause nor clears it.
+_UNMEASURED = (
+    "too few rows to",
+    "says nothing of a model's predictions",
+    "nothing can be said",
+    "nothing could be measured",
+    "there are no test rows",
+)
 _WEAK = (
     "above chance",
     "informed about both classes",
@@ -195,7 +203,7 @@ def _scores(validation: Evaluation, test: Evaluation) -> str:
 
 def _suspect(cause: _Cause, checks: Sequence[CheckResult], symptoms: _Symptoms) -> Suspect | None:
     """Where a cause stands; None if nothing was measured that concerns it."""
-    concerned = [check for check in checks if check.name in cause.checks and check.verdict != "off"]
+    concerned = [check for check in checks if check.name in cause.checks and _was_measured(check)]
     named = [check for check in concerned if check.verdict != "pass" and _speaks_of(cause, check)]
     fits = symptoms.pattern != "none" and cause.hits == symptoms.pattern
     standing: Standing = "likely" if cause.reaches_chance or not symptoms.at_chance else "possible"
@@ -216,6 +224,12 @@ def _suspect(cause: _Cause, checks: Sequence[CheckResult], symptoms: _Symptoms) 
         return None
     other = "hit validation as well" if cause.hits == "both alike" else "spare validation"
     return suspect("ruled out", f"it would {other}; {symptoms.scores}")
+
+
+def _was_measured(check: CheckResult) -> bool:
+    """Whether a check can speak of a cause at all: it was not turned off, and had rows enough."""
+    is_blank = check.verdict == "warn" and any(words in check.evidence for words in _UNMEASURED)
+    return check.verdict != "off" and not is_blank
 
 
 def _speaks_of(cause: _Cause, check: CheckResult) -> bool:

@@ -126,6 +126,27 @@ def test_a_check_that_was_turned_off_clears_nothing() -> None:
 
 
 @pytest.mark.parametrize(
+    ("cause", "name", "evidence"),
+    [
+        ("labels of test", "probe", "too few rows to probe: each class of train needs 20, of 21 rows"),
+        ("labels of test", "probe", "too few rows to tell test from chance; accuracy of a linear model: test 0.5"),
+        (
+            "threshold or output",
+            "degenerate predictions",
+            "a test set of 10 rows says nothing of a model's predictions",
+        ),
+        ("threshold or output", "degenerate predictions", "all 9 test rows are of class 1: nothing can be said of it"),
+        ("reviews", "label association", "nothing could be measured: no split has rows of both labels"),
+        ("padding mask", "padding", "there are no test rows to pad"),
+    ],
+)
+def test_a_check_that_had_too_little_to_measure_is_no_evidence(cause: str, name: str, evidence: str) -> None:
+    """It neither makes a cause more likely nor clears it: the scores alone speak, as if it had not been made."""
+    for assessment in (ADVANCED, AT_CHANCE):
+        assert why(with_checks(assessment, check(name, "warn", evidence))) == why(with_checks(assessment))
+
+
+@pytest.mark.parametrize(
     ("assessment", "standing"), [(ADVANCED, "likely"), (AT_CHANCE, "possible")], ids=["fits", "does not fit"]
 )
 def test_a_warning_weighs_as_much_as_it_fits_the_pattern(assessment: Assessment, standing: Standing) -> None:
