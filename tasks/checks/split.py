@@ -143,7 +143,7 @@ def _all_is_well(effects: Mapping[str, Effect], rows: Mapping[Split, Rows]) -> s
     split, part = largest.split("_", 1)
     return (
         "validation and test are like train in place, labels, lengths and words: the largest effect is "
-        f"{effects[largest].size:+.3f}, {part} of {split}"
+        f"{effects[largest].size:+.3f}, {part.replace('pieces', 'clustering')} of {split}"
     )
 
 
