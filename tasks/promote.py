@@ -88,10 +88,10 @@ def _decide_and_record(
     served = reader.champions(snapshot.line)
     champion = served[-1] if served else None
     opponents = _Opponents(settings, snapshot, reader.num_comparisons(snapshot.test_id), options)
-    against_champion = opponents.compare(champion, candidates)
+    against_champion = opponents.compare(champion, candidates, "champion")
     # A champion that is the high-water mark itself need not be compared with twice.
     mark = served[champion.mark - 1] if champion and champion.mark != champion.position else None
-    against_mark = opponents.compare(mark, candidates)
+    against_mark = opponents.compare(mark, candidates, "high-water mark")
     assessments = [
         Assessment(candidate.id, candidate.validation, candidate.test, (*checks, *candidate.checks), *compared)
         for candidate, *compared in zip(candidates, against_champion, against_mark, strict=True)
@@ -117,7 +117,9 @@ class _Opponents:
     spent: int
     options: RunOptions
 
-    def compare(self, opponent: Champion | None, candidates: Sequence[Candidate]) -> Sequence[Comparison | str | None]:
+    def compare(
+        self, opponent: Champion | None, candidates: Sequence[Candidate], role: str
+    ) -> Sequence[Comparison | str | None]:
         """Every candidate with one opponent: None if there is none, a reason if it cannot be scored."""
         if opponent is None:
             return [None] * len(candidates)
@@ -126,9 +128,9 @@ class _Opponents:
             probabilities = _score_champion(self.settings, opponent, rows)
         except ContentError as error:
             # Without the opponent's answer nothing shows that a candidate is better: the gate fails.
-            logger.error("the champion %s cannot be scored: %s", opponent.candidate_id, error)
+            logger.error("the %s %s cannot be scored: %s", role, opponent.candidate_id, error)
             return [str(error).rstrip(".")] * len(candidates)
-        logger.info("compared with the champion %s, scored now on the same test rows", opponent.candidate_id)
+        logger.info("compared with the %s %s, scored now on the same test rows", role, opponent.candidate_id)
         # The ledger pays less for each further comparison: the candidate that validation prefers goes first.
         accuracies = [candidate.validation.confusion.accuracy for candidate in candidates]
         ranks = np.argsort(np.argsort(-np.nan_to_num(accuracies), kind="stable"))

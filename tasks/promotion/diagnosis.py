@@ -24,10 +24,8 @@ _AGAINST_CHAMPION = (
     "AUC not below the high-water mark's",
 )
 _AGAINST_SISTER = "best of its run"
-_RESTORE = (
-    "restore its bundle, put an earlier champion back with `retrain rollback`, or set "
-    "gates.replace_unscorable_champion for one run"
-)
+_RESTORE = "restore its bundle, put an earlier champion back with `retrain rollback`"
+_FORCE = ", or set gates.replace_unscorable_champion for one run"
 # What a check says that could not measure: it neither shows a cause nor clears it.
 _UNMEASURED = (
     "too few rows to",
@@ -174,12 +172,12 @@ def diagnose(
     failed = {gate.name: gate.words for gate in gates if gate.verdict == "fail"}
     if set(failed) == {_AGAINST_SISTER}:
         # It passed all that concerns it alone: there is nothing to search for.
-        return tuple(_no_fault([gate for gate in gates if gate.verdict == "fail"]))
+        return tuple(_no_fault(gates))
     symptoms = _Symptoms(_pattern(failed), at_chance="above chance" in failed, scores=_scores(validation, test))
     found = [suspect for cause in _CAUSES if (suspect := _suspect(cause, checks, symptoms)) is not None]
     if symptoms.pattern != "none" and all(suspect.standing == "ruled out" for suspect in found):
         found.insert(0, _unexplained(symptoms))
-    found += _no_fault([gate for gate in gates if gate.verdict == "fail"])
+    found += _no_fault(gates)
     if failed and all(suspect.standing == "ruled out" for suspect in found):
         found += [
             Suspect(name, "shown", words, "look at what this gate holds against what") for name, words in failed.items()
@@ -266,30 +264,35 @@ def _unexplained(symptoms: _Symptoms) -> Suspect:
     )
 
 
-def _no_fault(failed: Sequence[Gate]) -> list[Suspect]:
+def _no_fault(gates: Sequence[Gate]) -> list[Suspect]:
     """What is no fault of the model: it is sound, but no better than the champion, which may be lost, or its sister.
 
     A broken model loses to both as well: there this would hide what has to be repaired.
     """
+    failed = [gate for gate in gates if gate.verdict == "fail"]
     if not all(gate.name in (*_AGAINST_CHAMPION, _AGAINST_SISTER) for gate in failed):
         return []
+    lost = [gate for gate in failed if gate.name in _AGAINST_CHAMPION and not _is_unscored(gate)]
+    sisters = [gate for gate in failed if gate.name == _AGAINST_SISTER]
     result = []
-    lost = [gate for gate in failed if gate.name in _AGAINST_CHAMPION]
-    unscored = [gate for gate in lost if gate.value is None and gate.bound is None]
-    if unscored:
-        result.append(Suspect("champion cannot be scored", "shown", unscored[0].words, _RESTORE))
-    elif lost:
-        result.append(
-            Suspect(
-                "no better than the champion",
-                "shown",
-                lost[0].words,
-                "nothing has to be repaired: the champion stays. New test reviews start a new ledger",
-            )
+    # One that the configuration lets be replaced unseen is no less damaged.
+    unscored = [gate for gate in gates if gate.name in _AGAINST_CHAMPION and _is_unscored(gate)]
+    if unscored and not sisters:
+        remedy = _RESTORE + (_FORCE if unscored[0].verdict == "fail" and not lost else "")
+        result.append(Suspect("champion cannot be scored", "shown", unscored[0].words, remedy))
+    if lost:
+        remedy = (
+            "train a better model: what could be scored is not beaten, so that a forced replacement is refused as well"
+            if unscored
+            else "nothing has to be repaired: the champion stays. New test reviews start a new ledger"
         )
+        result.append(Suspect("no better than the champion", "shown", lost[0].words, remedy))
     result += [
-        Suspect("no better than its sister", "shown", gate.words, "nothing has to be repaired")
-        for gate in failed
-        if gate.name == _AGAINST_SISTER
+        Suspect("no better than its sister", "shown", gate.words, "nothing has to be repaired") for gate in sisters
     ]
     return result
+
+
+def _is_unscored(gate: Gate) -> bool:
+    """Whether a gate had nothing to compare with, although there is a champion."""
+    return gate.verdict in ("fail", "waived") and gate.value is None and gate.bound is None

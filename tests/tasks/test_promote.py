@@ -169,6 +169,17 @@ def test_a_champion_that_cannot_be_scored_is_replaced_by_force_and_the_history_s
     assert "model.keras was changed" in entry.reason
 
 
+def test_the_log_tells_champion_and_mark_apart(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    best, slightly_worse = world.candidate(1700), world.candidate(1696)
+    world.promote(best)
+    world.promote(slightly_worse, comparison="non-inferiority", accuracy_loss_margin=0.01)
+    world.says[slightly_worse.bundle] = "model.keras was changed."
+    caplog.set_level("INFO", logger="tasks.promote")
+    world.promote(world.candidate(1690))
+    assert f"the champion {slightly_worse.id} cannot be scored: model.keras was changed." in caplog.messages
+    assert f"compared with the high-water mark {best.id}, scored now on the same test rows" in caplog.messages
+
+
 def test_a_dry_run_decides_and_leaves_champion_and_ledger_alone(world: World) -> None:
     champion = world.candidate(1600)
     world.promote(champion)

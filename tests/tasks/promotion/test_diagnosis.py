@@ -279,6 +279,20 @@ def test_a_champion_that_cannot_be_scored_is_what_has_to_be_repaired() -> None:
     suspect = found["champion cannot be scored"]
     assert "its bundle is damaged" in suspect.evidence
     assert "retrain rollback" in suspect.remedy
+    assert "replace_unscorable_champion" in suspect.remedy
+
+
+@pytest.mark.parametrize("is_forced", [False, True])
+def test_a_damaged_champion_is_told_where_its_mark_is_not_reached_as_well(is_forced: bool) -> None:
+    """To force the replacement would be of no use, and the champion that stays is not sound."""
+    options = GateOptions(replace_unscorable_champion=is_forced)
+    found = why(replace(BASELINE, comparison="its bundle is damaged", mark=WORSE), options)
+    assert causes(found, "shown") == ["champion cannot be scored", "no better than the champion"]
+    assert "its bundle is damaged" in found["champion cannot be scored"].evidence
+    assert "retrain rollback" in found["champion cannot be scored"].remedy
+    assert "against run/old" in found["no better than the champion"].evidence
+    assert not any("nothing has to be repaired" in suspect.remedy for suspect in found.values())
+    assert not any("gates.replace_unscorable_champion" in suspect.remedy for suspect in found.values())
 
 
 # Every diagnosis.
