@@ -122,7 +122,8 @@ def check(source: str, sample_size: int | None, groups: dict[str, Any], as_json:
     """
     from storage.options import RunOptions
 
-    options = RunOptions.parse(source=source, **({"sample_size": sample_size} if sample_size else {}), **groups)
+    flat = {"source": source, **({"sample_size": sample_size} if sample_size else {})}
+    options = RunOptions.parse(**{**flat, **groups})
     settings = _ready(options)
     from flows.check import check_as_flow
 
@@ -147,7 +148,8 @@ def run(groups: dict[str, Any], as_json: bool, **flat: Any) -> None:
     """
     from storage.options import RunOptions
 
-    options = RunOptions.parse(**{name: value for name, value in flat.items() if value is not None}, **groups)
+    given = {name: value for name, value in flat.items() if value is not None}
+    options = RunOptions.parse(**{**given, **groups})
     settings = _ready(options)
     from flows.retrain import run_as_flow
 

@@ -26,6 +26,8 @@ def lone_shell(tmp_path: Path) -> Shell:
         (("run", "--epochs", "many"), "'many' is not a valid integer"),
         (("run", "--set", "training.batchsize=3"), "option 'training.batchsize' cannot be"),
         (("run", "--set", "nonsense"), "expected GROUP.NAME=VALUE"),
+        (("run", "--epochs", "3", "--set", "epochs.most=3"), "option 'epochs' cannot be {'most': '3'}"),
+        (("check", "synthetic", "--set", "source.name=imdb"), "option 'source' cannot be {'name': 'imdb'}"),
         (("run", "--no-such-option"), "No such option"),
         (("history",), "there is no metrics store"),
         (("show", "latest"), "there is no metrics store"),
