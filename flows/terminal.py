@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -163,7 +164,9 @@ def _print_decision(console: Console, model: str, decision: dict[str, Any]) -> N
 
 def _suspect_words(suspect: dict[str, Any]) -> str:
     if suspect["standing"] == "ruled out":
-        return str(suspect["evidence"])
+        # What the checks found stands above.
+        passed = re.findall(r"the check '[^']*' passed", suspect["evidence"])
+        return "; ".join(passed) or str(suspect["evidence"])
     return f"{suspect['evidence']}. What to do: {suspect['remedy']}"
 
 
