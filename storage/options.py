@@ -176,7 +176,8 @@ class GateOptions(OptionGroup):
     beat_probe: bool = False
     """Reject a model whose test accuracy is not above that of the probe, a linear model on word counts."""
     replace_unscorable_champion: bool = False
-    """Let a candidate that passes all other gates replace a champion that cannot be scored; recorded as forced."""
+    """Let a candidate that passes all other gates replace a champion that cannot be scored, or that contradicts the
+    labels; recorded as forced."""
 
 
 class RunOptions(OptionGroup):

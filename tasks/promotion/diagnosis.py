@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from storage.records import CheckResult, Evaluation, Gate, Standing, Suspect
+from tasks.promotion.gates import CONTRADICTED
 
 Pattern = Literal["test alone", "both alike", "none"]
 
@@ -25,6 +26,10 @@ _AGAINST_CHAMPION = (
 )
 _AGAINST_SISTER = "best of its run"
 _RESTORE = "restore its bundle, put an earlier champion back with `retrain rollback`"
+_SWAPPED = (
+    "look up some reviews by their row ids: are negative and positive exchanged in this source? If they were when the "
+    "champion was trained, put an earlier one back with `retrain rollback`"
+)
 _FORCE = ", or set gates.replace_unscorable_champion for one run"
 # What a check says that could not measure: it neither shows a cause nor clears it.
 _UNMEASURED = (
@@ -280,6 +285,8 @@ def _no_fault(gates: Sequence[Gate]) -> list[Suspect]:
     if unscored and not sisters:
         remedy = _RESTORE + (_FORCE if unscored[0].verdict == "fail" and not lost else "")
         result.append(Suspect("champion cannot be scored", "shown", unscored[0].words, remedy))
+    if any(CONTRADICTED in gate.words for gate in lost):
+        return [*result, Suspect("swapped classes", "shown", lost[0].words, _SWAPPED + _FORCE)]
     if lost:
         remedy = (
             "train a better model: what could be scored is not beaten, so that a forced replacement is refused as well"

@@ -15,6 +15,8 @@ from tasks.evaluation.paired import non_inferiority_p_value
 
 RELOAD = "reload"
 PROBE = "better than the probe"
+CONTRADICTED = "the champion contradicts the labels"
+_MOST_WRONG = 0.5
 
 
 def gate_checks(checks: Sequence[CheckResult]) -> Gate:
@@ -167,6 +169,9 @@ def gate_champion(comparison: Comparison | str | None, options: GateOptions) -> 
 
     Superiority: exact McNemar. Non-inferiority: Tango's score test of a loss by the margin or more.
 
+    A champion has shown that it knows both classes. If it is wrong now on more than half of the rows, the labels have
+    changed, not the quality: a model trained on swapped classes beats every sound champion.
+
     Args:
         comparison: The comparison; None if the line has no champion; a reason if the champion cannot be scored.
         options: Which of the two, and the margin.
@@ -175,6 +180,10 @@ def gate_champion(comparison: Comparison | str | None, options: GateOptions) -> 
     name = "better than the champion" if superiority else "not worse than the champion"
     if not isinstance(comparison, Comparison):
         return _without_comparison(name, comparison, options)
+    # It is wrong on these rows at least.
+    wrong = exact_lower_bound(comparison.only_challenger, comparison.num_rows, options.chance_alpha)
+    if not wrong <= _MOST_WRONG:
+        return _contradicted(name, wrong, comparison, options)
     p_value = comparison.p_value if superiority else _loss_p_value(comparison, options)
     test = "exact one-sided" if superiority else f"one-sided against a loss of {options.accuracy_loss_margin},"
     return _gate(
@@ -266,6 +275,18 @@ def _without_comparison(name: str, reason: str | None, options: GateOptions, who
     if options.replace_unscorable_champion:
         return Gate(name, "waived", None, None, f"{words}; the configuration lets it be replaced unseen")
     return Gate(name, "fail", None, None, words)
+
+
+def _contradicted(name: str, wrong: float, comparison: Comparison, options: GateOptions) -> Gate:
+    alone, rows = comparison.only_challenger, comparison.num_rows
+    words = (
+        f"{CONTRADICTED}: it alone is wrong on {alone:,} of {rows:,} rows, a share of at least {wrong:.4f} at "
+        f"{1 - options.chance_alpha:.1%}; allowed: {_MOST_WRONG}. The classes seem to be swapped, in these reviews or "
+        "in those that it was trained on"
+    )
+    if options.replace_unscorable_champion:
+        return Gate(name, "waived", wrong, _MOST_WRONG, f"{words}; the configuration lets it be replaced")
+    return _gate(name, False, wrong, _MOST_WRONG, words, failing="the comparison says nothing")
 
 
 def _without_mark(name: str, reason: str | None, options: GateOptions) -> Gate:

@@ -113,6 +113,36 @@ def test_a_bad_model_that_beats_a_worse_champion_is_rejected() -> None:
     assert gate_of(decision, "better than the champion").verdict == "pass"
 
 
+# A champion that contradicts the labels: one that was right on 82 % of the rows, and now is on 18 %.
+
+CONTRADICTING = comparison(only_challenger=16_500, only_champion=500, p_value=0.0, difference=0.64, auc_difference=0.8)
+
+
+@pytest.mark.parametrize("options", [OPTIONS, NON_INFERIORITY], ids=["superiority", "non-inferiority"])
+def test_swapped_classes_do_not_replace_a_sound_champion(options: GateOptions) -> None:
+    """All labels of a new export are exchanged: what is trained on it is consistent with itself, and far better."""
+    (decision,) = decided(replace(BASELINE, comparison=CONTRADICTING), options=options)
+    assert not decision.promote
+    (name,) = failed(decision)
+    assert name in ("better than the champion", "not worse than the champion")
+    assert "the champion contradicts the labels: it alone is wrong on 16,500 of 25,000 rows" in decision.reason
+    suspect = decision.diagnosis[0]
+    assert (suspect.cause, suspect.standing) == ("swapped classes", "shown")
+    assert not any("nothing has to be repaired" in suspect.remedy for suspect in decision.diagnosis)
+
+
+def test_a_champion_that_learned_swapped_classes_is_replaced_by_force_and_the_decision_says_so() -> None:
+    (decision,) = decided(replace(BASELINE, comparison=CONTRADICTING), options=FORCED)
+    assert (decision.promote, decision.succession) == (True, "forced replacement")
+    assert "the champion contradicts the labels" in decision.reason
+
+
+@pytest.mark.parametrize(("rows", "promoted"), [(510, True), (600, False)])
+def test_a_champion_that_may_be_right_on_half_of_the_rows_contradicts_nothing(rows: int, promoted: bool) -> None:
+    against = comparison(num_rows=1000, only_challenger=rows, only_champion=10, difference=(rows - 10) / 1000)
+    assert decided(replace(BASELINE, comparison=against))[0].promote == promoted
+
+
 # A champion that cannot be scored.
 
 UNSCORED = replace(BASELINE, comparison="its bundle is damaged")
