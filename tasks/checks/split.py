@@ -46,7 +46,7 @@ def check_split(data: CheckedData, options: CheckOptions) -> CheckResult:
         verdict,
         measured,
         f"effect sizes of place, label, length and words at most {bound:g}, at {CONFIDENCE:.1%} confidence",
-        "; ".join(told) or _all_is_well(effects, data.rows),
+        "; ".join(told) or _all_is_well(effects, data.rows, bound),
         _misplaced(data.rows, wrong),
     )
 
@@ -135,14 +135,16 @@ def _numbers(effect: Effect | None) -> str:
     return "" if effect is None else f"effect {effect.size:+.2f}, at least {effect.least:.2f}"
 
 
-def _all_is_well(effects: Mapping[str, Effect], rows: Mapping[Split, Rows]) -> str:
+def _all_is_well(effects: Mapping[str, Effect], rows: Mapping[Split, Rows], bound: float) -> str:
     empty = [name for name in rows if not len(rows[name].ids)]
     if empty:
         return f"nothing to compare in {' and '.join(empty)}: no rows"
     largest = max(effects, key=lambda name: abs(effects[name].size))
     split, part = largest.split("_", 1)
+    is_unsure = abs(effects[largest].size) > bound
+    found = "too few rows to tell whether validation and test are" if is_unsure else "validation and test are"
     return (
-        "validation and test are like train in place, labels, lengths and words: the largest effect is "
+        f"{found} like train in place, labels, lengths and words: the largest effect is "
         f"{effects[largest].size:+.3f}, {part.replace('pieces', 'clustering')} of {split}"
     )
 

@@ -59,6 +59,14 @@ def test_a_random_split_passes_with_its_numbers(checked_data: CheckedData, corpu
     assert all(np.isfinite(float(value)) for value in result.measured.values())
 
 
+def test_a_split_that_is_too_small_to_judge_is_not_called_sound(checked_data: CheckedData, corpus: Reviews) -> None:
+    """One review has other labels than half of all others, whatever it is: that proves nothing, either way."""
+    result = check(checked_data, cut(corpus, random_places(1)))
+    assert result.verdict == "pass"
+    assert abs(float(result.measured["validation_label"])) > CheckOptions().max_split_effect
+    assert result.evidence.startswith("too few rows to tell whether validation and test are like train")
+
+
 @pytest.mark.parametrize("seed", range(25))
 def test_a_small_random_split_does_not_fail(checked_data: CheckedData, seed: int) -> None:
     corpus = generate(SyntheticOptions(num_train=300, num_test=60, seed=seed))
