@@ -18,7 +18,7 @@ from tasks.training.progress import duration_words
 
 _STATE_STYLES = {"completed": "green", "running": "cyan", "rejected data": "yellow"}
 _METRIC_NAMES = {"auc": "AUC", "log_loss": "log loss", "brier": "Brier score", "f1": "F1"}
-_SHOWN_ROWS = 3
+_SHOWN_ROWS, _KEPT_ROWS = 3, 20
 _TRIGGERS = {"command line": "from the command line", "schedule": "on schedule", "deployment": "from a deployment"}
 _VERDICT_STYLES = {
     **{"pass": "green", "fail": "red", "warn": "yellow", "off": "yellow", "not applicable": "dim", "waived": "yellow"},
@@ -144,7 +144,9 @@ def _check_words(check: dict[str, Any]) -> str:
         words += f". Bound: {check['bound']}" if check["bound"] else ""
         rows = check["offending_rows"]
         if rows:
-            more = f" and {len(rows) - _SHOWN_ROWS} more" if len(rows) > _SHOWN_ROWS else ""
+            # No more than so many are kept: there may be others.
+            least = "at least " if len(rows) >= _KEPT_ROWS else ""
+            more = f" and {least}{len(rows) - _SHOWN_ROWS} more" if len(rows) > _SHOWN_ROWS else ""
             words += f". Rows: {', '.join(rows[:_SHOWN_ROWS])}{more}"
     if check["verdict"] == "warn" and check["action"] == "warn":
         words += ". The configuration lets it pass"

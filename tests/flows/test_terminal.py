@@ -76,6 +76,18 @@ def test_checks_of_the_data_and_of_the_model_stand_under_titles_of_their_own(sho
     assert "leakage" not in model
 
 
+@pytest.mark.parametrize(
+    ("count", "words"), [(3, "a/2"), (4, "a/2 and 1 more"), (19, "a/2 and 16 more"), (20, "a/2 and at least 17 more")]
+)
+def test_of_the_offending_rows_the_first_are_named_and_the_others_counted(bench: Bench, count: int, words: str) -> None:
+    """No more than 20 are kept, so of 20 nobody knows how many there were."""
+    run_id = bench.start_run()
+    rows = tuple(f"a/{number}" for number in range(count))
+    bench.store.record_checks(run_id, [CheckResult("leakage", "fail", {}, "none", "rows leaked", rows)])
+    text = printed(terminal.print_run, bench.reader.run(run_id))
+    assert line_with(text, "leakage").rstrip().endswith(f"Rows: a/0, a/1, {words}")
+
+
 def test_the_probe_stands_in_a_column_beside_the_models(shown: str) -> None:
     models = after(shown, "Models")
     assert line_with(models, "linear probe").split() == ["baseline_avgpool", "linear", "probe"]
