@@ -20,6 +20,8 @@ from tasks.ingest import ingest
 from tasks.report import report
 from tasks.validate import validate
 
+_OPTIONS = ("source", "sample_size", "data", "synthetic", "features", "checks")
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -65,8 +67,7 @@ def check_as_flow(options: RunOptions) -> Outcome:
         RetrainError: The source could not be read.
     """
     check_server()
-    names = ("source", "sample_size", "data", "synthetic", "features", "checks")
-    state = check(**{name: getattr(options, name) for name in names}, return_state=True)
+    state = check(**{name: getattr(options, name) for name in _OPTIONS}, return_state=True)
     return cast(Outcome, state.result())
 
 
@@ -76,7 +77,7 @@ def run(options: RunOptions, started_by: Trigger) -> Outcome:
         flow="check",
         line="-",
         trigger=started_by,
-        options=options.model_dump(mode="json", include={"source", "sample_size", "data", "features", "checks"}),
+        options=options.model_dump(mode="json", include=set(_OPTIONS)),
         seed=None,
         dry_run=False,
         versions=library_versions(),

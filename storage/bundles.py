@@ -99,11 +99,20 @@ def sweep_unrecorded(root: Path, dead_runs: Collection[str], recorded: Collectio
     orphans = [
         path.parent
         for path in root.glob(f"*/{MANIFEST}")
-        if path.parent.name not in recorded and json.loads(path.read_text(encoding="utf-8")).get("run_id") in dead_runs
+        if path.parent.name not in recorded and _run_of(path) in dead_runs
     ]
     for folder in orphans:
         shutil.rmtree(folder, ignore_errors=True)
     return orphans
+
+
+def _run_of(manifest: Path) -> str | None:
+    """The run that made a bundle; None where its manifest cannot be read, and nobody knows whose it is."""
+    try:
+        run_id: str | None = json.loads(manifest.read_text(encoding="utf-8")).get("run_id")
+    except (OSError, ValueError, AttributeError):
+        return None
+    return run_id
 
 
 def load_bundle(root: Path, digest: str) -> Bundle:

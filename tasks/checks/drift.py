@@ -57,7 +57,7 @@ def check_drift(data: CheckedData, options: CheckOptions) -> CheckResult:
         return CheckResult("drift", "pass", {}, bound, "the line has no champion yet")
     if isinstance(reference, str):
         words = f"the champion's training rows cannot be read: {reference}"
-        return CheckResult("drift", "warn", {}, bound, words)
+        return CheckResult("drift", "fail", {}, bound, words)
     measured: dict[str, float | int | str] = {
         "rows": len(today.labels),
         "reference_rows": len(reference.labels),

@@ -11,7 +11,15 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from storage.bundles import MODEL_FILE, Predictions, load_bundle, load_model, publish_bundle, read_test_predictions
+from storage.bundles import (
+    MODEL_FILE,
+    Predictions,
+    load_bundle,
+    load_model,
+    publish_bundle,
+    read_test_predictions,
+    sweep_unrecorded,
+)
 from storage.content import MANIFEST, staging
 from storage.errors import ContentError
 
@@ -176,3 +184,20 @@ def test_a_model_without_its_architecture_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(ContentError, match="cannot be loaded by Keras"):
         load_model(tmp_path / MODEL_FILE)
+
+
+def test_only_unrecorded_bundles_of_dead_runs_are_swept(tmp_path: Path) -> None:
+    manifests = {
+        "left": '{"run_id": "dead"}',
+        "recorded": '{"run_id": "dead"}',
+        "alive": '{"run_id": "other"}',
+        # Half-written or damaged: nobody knows whose they are.
+        "torn": '{"run_id": "de',
+        "odd": "[]",
+        "binary": "\x00",
+    }
+    for name, text in manifests.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / MANIFEST).write_text(text, encoding="utf-8")
+    assert [folder.name for folder in sweep_unrecorded(tmp_path, {"dead"}, {"recorded"})] == ["left"]
+    assert {folder.name for folder in tmp_path.iterdir()} == set(manifests) - {"left"}

@@ -80,8 +80,8 @@ def as_row(fault: Fault, stage: Stage, evidence: str, home: Path) -> str:
 
 
 def without_numbers(text: str) -> str:
-    """What does not depend on the machine's last bits, and the names of other files."""
-    return re.sub(r"-?\d[\d.,]*(e-?\d+)?%?|/\S+|[0-9a-f]{12,}", "#", text)
+    """What does not depend on the machine's last bits, nor on the hashes of files that hold the time of day."""
+    return re.sub(r"[0-9a-f]{12,}|/\S+|-?\d[\d.,]*(e-?\d+)?%?", "#", text)
 
 
 def test_nothing_is_stopped_where_nothing_is_broken(
@@ -118,6 +118,11 @@ def test_the_fault_is_stopped_by_its_name(
     rows[fault.name] = as_row(fault, stage, names[fault.stopped_by], tmp_path)
     if not os.environ.get("RETRAIN_WRITE_DOCS"):
         assert without_numbers(rows[fault.name]) in without_numbers(PAGE.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("text", ["is not 5c8f5ff61b1186bc", "is not e1186bc5c8f5ff61", "is not 1e5c8f5ff61b1186"])
+def test_a_hash_is_a_hash_whatever_it_begins_with(text: str) -> None:
+    assert without_numbers(text) == "is not #"
 
 
 def test_the_page_has_a_row_for_each_fault() -> None:

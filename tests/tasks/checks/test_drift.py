@@ -68,9 +68,9 @@ def test_a_line_without_a_champion_passes() -> None:
     assert (result.name, result.verdict, result.evidence) == ("drift", "pass", "the line has no champion yet")
 
 
-def test_a_reference_that_cannot_be_read_is_a_warning_that_says_why() -> None:
+def test_a_reference_that_cannot_be_read_shows_nothing_and_says_why() -> None:
     result = check(reviews(100, 0), "the snapshot is gone")
-    assert result.verdict == "warn"
+    assert result.verdict == "fail"
     assert result.evidence.endswith("the snapshot is gone")
 
 
