@@ -86,8 +86,16 @@ class PrefectServer:
         request = urllib.request.Request(
             f"{self.api}{path}", json.dumps(body).encode(), {"Content-Type": "application/json"}
         )
-        with urllib.request.urlopen(request, timeout=30) as response:
-            return json.load(response)
+        # A server whose database is busy answers 503, and asks to be asked again.
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                with urllib.request.urlopen(request, timeout=30) as response:
+                    return json.load(response)
+            except urllib.error.HTTPError as error:
+                if error.code != 503 or time.monotonic() > deadline:
+                    raise
+            time.sleep(1)
 
 
 def wait_for(what: Callable[[], Any], seconds: float, *, every: float = 0.5) -> Any:

@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -51,8 +52,16 @@ def tokens(checked_data: CheckedData) -> Sequences:
     return checked_data.rows["test"].tokens
 
 
-def children() -> list[psutil.Process]:
-    return [child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
+@pytest.fixture
+def children() -> Callable[[], list[psutil.Process]]:
+    """The living processes that this test has started; those of earlier tests may be there still."""
+    before = {child.pid for child in psutil.Process().children()}
+
+    def started() -> list[psutil.Process]:
+        now = [child for child in psutil.Process().children() if child.pid not in before]
+        return [child for child in now if child.status() != psutil.STATUS_ZOMBIE]
+
+    return started
 
 
 def test_a_fresh_process_gives_the_same_probabilities_wherever_it_is_started(
@@ -93,7 +102,9 @@ def test_the_child_has_this_process_backend_and_its_last_line_is_what_is_said(
     assert "Traceback" not in str(caught.value)
 
 
-def test_a_child_that_takes_too_long_is_killed(bundles: Path, digest: str, tokens: Sequences) -> None:
+def test_a_child_that_takes_too_long_is_killed(
+    bundles: Path, digest: str, tokens: Sequences, children: Callable[[], list[psutil.Process]]
+) -> None:
     with pytest.raises(ContentError, match=r"within 0\.2 seconds"):
         score_in_fresh_process(bundles, digest, tokens, timeout=0.2)
     assert children() == []
@@ -114,7 +125,12 @@ def test_a_child_that_leaves_no_result_is_no_success(
 
 
 def test_the_child_is_killed_when_this_process_is_interrupted(
-    bundles: Path, digest: str, tokens: Sequences, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    bundles: Path,
+    digest: str,
+    tokens: Sequences,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    children: Callable[[], list[psutil.Process]],
 ) -> None:
     never_ending = tmp_path / "python"
     never_ending.write_text("#!/bin/sh\nexec sleep 600\n", encoding="utf-8")
