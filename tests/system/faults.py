@@ -46,7 +46,8 @@ class Fault:
         stopped_by: The check or gate that must name it.
         stage: The earliest stage at which it can be known.
         options: Options of the run that belong to the fault.
-        damage: Done to the published bundles of an earlier run, whose champion the broken run is compared with.
+        damage: Done to the published bundles of an earlier run, whose champion the broken run is compared with; None
+            where there is no earlier run.
     """
 
     name: str
@@ -550,6 +551,10 @@ FAULTS = (
     Fault("bundle holds other weights", "reload", _LATER, _in_publication(_another_model)),
     Fault("bundle holds another scaler", "reload", _LATER, _in_publication(_another_scaler), _FEW_ADVANCED),
     Fault("trained on the validation rows", "validation agrees with test", _LATER, _validation_in_training),
+    Fault(
+        "classes of train and test swapped alike, after a champion", "better than the champion", _LATER,
+        _in_source(_both(lambda of: _relabel(of, 1 - of.labels))), damage=lambda _: None,
+    ),
     Fault("bundle of the champion gone", "better than the champion", _LATER, _nothing, damage=_remove),
     Fault("bundle of the champion changed by a bit", "better than the champion", _LATER, _nothing, damage=_flip_bit),
 )  # fmt: skip
