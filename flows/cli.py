@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from storage.errors import DataRejectedError, NotFoundError, RetrainError, UserError
+from storage.errors import DataRejectedError, NotFoundError, OptionError, RetrainError, UserError
 from storage.settings import Settings
 
 if TYPE_CHECKING:
@@ -265,6 +265,13 @@ def _finish(settings: Settings, flow: Callable[[], Outcome], *, as_json: bool, i
         if error.run_id and (as_json or in_full):
             _show(settings, error.run_id, as_json=as_json)
         raise
+    except RuntimeError as error:
+        if "ephemeral Prefect API server" not in str(error):
+            raise
+        raise OptionError(
+            f"Prefect's temporary server did not start ({error}) It needs a folder that it can write to (PREFECT_HOME, by "
+            "default ~/.prefect); or start a server of your own, and name it in PREFECT_API_URL."
+        ) from error
     if as_json or in_full:
         _show(settings, outcome.run_id, as_json=as_json)
     else:

@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from flows import cli
+from flows.runs import Outcome
 from storage.errors import DataRejectedError, NotFoundError, OptionError, RetrainError, SourceError, TrainingError
 from storage.settings import Settings
 from tests.flows.conftest import Command, record_rejection
@@ -124,3 +126,19 @@ def test_without_a_store_there_is_nothing_to_go_back_to_and_none_is_made(setting
     assert code == 4
     assert "there is no metrics store" in err
     assert not (settings.home / "metrics.db").exists()
+
+
+def test_a_temporary_server_that_does_not_start_is_explained() -> None:
+    def flow() -> Outcome:
+        raise RuntimeError("Timed out while attempting to connect to ephemeral Prefect API server.")
+
+    with pytest.raises(OptionError, match=r"did not start \(Timed out .*PREFECT_HOME.*PREFECT_API_URL"):
+        cli._finish(Settings.from_environment(), flow, as_json=False)
+
+
+def test_any_other_fault_of_a_flow_is_not_explained_away() -> None:
+    def flow() -> Outcome:
+        raise RuntimeError("something else")
+
+    with pytest.raises(RuntimeError, match="something else"):
+        cli._finish(Settings.from_environment(), flow, as_json=False)
