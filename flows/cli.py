@@ -269,8 +269,8 @@ def _finish(settings: Settings, flow: Callable[[], Outcome], *, as_json: bool, i
         if "ephemeral Prefect API server" not in str(error):
             raise
         raise OptionError(
-            f"Prefect's temporary server did not start ({error}) It needs a folder that it can write to (PREFECT_HOME, by "
-            "default ~/.prefect); or start a server of your own, and name it in PREFECT_API_URL."
+            f"Prefect's temporary server did not start ({error}) It needs a folder that it can write to (PREFECT_HOME, "
+            "by default ~/.prefect); or start a server of your own, and name it in PREFECT_API_URL."
         ) from error
     if as_json or in_full:
         _show(settings, outcome.run_id, as_json=as_json)
