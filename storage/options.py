@@ -14,6 +14,7 @@ from storage.errors import OptionError
 from storage.records import CheckAction
 
 ModelName = Literal["baseline_avgpool", "advanced_bilstm_features"]
+Tokenization = Literal["words", "keras"]
 Comparing = Literal["superiority", "non-inferiority"]
 MODEL_NAMES: tuple[ModelName, ...] = ("baseline_avgpool", "advanced_bilstm_features")
 
@@ -28,11 +29,65 @@ class DataOptions(OptionGroup):
     """How a source becomes a snapshot."""
 
     validation_share: float = Field(0.1, gt=0, lt=0.5)
-    """Share of the training rows set aside for validation, stratified by label."""
+    """Share of the training rows set aside for validation."""
+    test_share: float = Field(0.2, gt=0, lt=1)
+    """Share of the rows set aside for test, where a source of texts has no split of its own."""
     split_seed: int = Field(2025, ge=0, lt=2**32)
-    """Seed of the validation split and of `sample_size`; fixed, so that the same reviews give the same snapshot."""
+    """Seed of the splits and of `sample_size`; fixed, so that the same reviews give the same snapshot."""
+    tokenization: Tokenization = "words"
+    """How text becomes words: `words` takes runs of letters and digits, `keras` does as the notebook did."""
+    vocabulary_size: int = Field(50_000, ge=10, le=1_000_000)
+    """Most words of a vocabulary, which is built from the training rows of a source of texts."""
     max_uncompressed_bytes: int = Field(2**30, ge=1)
-    """Largest size in bytes that a compressed source may unpack to."""
+    """Largest size in bytes that a source may have, unpacked."""
+    max_rows: int = Field(5_000_000, ge=1)
+    """Most rows that a source of texts may have."""
+    max_text_length: int = Field(100_000, ge=1)
+    """Longest text in characters; a longer one is refused."""
+    max_refused_share: float = Field(0.05, ge=0, lt=1)
+    """Largest share of rows that may be refused before the check of the contents fails."""
+
+
+class ColumnOptions(OptionGroup):
+    """How to read labelled texts: which column is which, and what a label means."""
+
+    text: str = Field("text", min_length=1)
+    """Column of the reviews."""
+    label: str = Field("label", min_length=1)
+    """Column of the labels."""
+    split: str = Field("split", min_length=1)
+    """Column of the split: train, validation or test. It may be missing from the source."""
+    id: str = Field("id", min_length=1)
+    """Column of the reviews' own ids. It may be missing."""
+    rating: str = Field("rating", min_length=1)
+    """Column of the ratings. It may be missing."""
+    negative_labels: tuple[str, ...] = ("0", "neg", "negative")
+    """What stands for a negative review, in any case."""
+    positive_labels: tuple[str, ...] = ("1", "pos", "positive")
+    """What stands for a positive review, in any case."""
+    label_from: Literal["label", "rating"] = "label"
+    """Whether labels are read, or made from the ratings."""
+    negative_ratings_to: float = 4.0
+    """Ratings up to this one are negative."""
+    positive_ratings_from: float = 7.0
+    """Ratings from this one on are positive; those between are left out."""
+
+    @field_validator("negative_labels", "positive_labels", mode="before")
+    @classmethod
+    def _list_of_words(cls, value: Any) -> Any:
+        parts = value.split(",") if isinstance(value, str) else value
+        return tuple(part.strip().casefold() if isinstance(part, str) else part for part in parts)
+
+    @model_validator(mode="after")
+    def _each_label_means_one_thing(self) -> Self:
+        both = sorted(set(self.negative_labels) & set(self.positive_labels))
+        if both:
+            raise ValueError(f"{both[0]!r} cannot stand for a negative and for a positive review")
+        if not self.negative_labels or not self.positive_labels:
+            raise ValueError("each of negative_labels and positive_labels needs a word")
+        if self.negative_ratings_to >= self.positive_ratings_from:
+            raise ValueError("negative_ratings_to must be below positive_ratings_from")
+        return self
 
 
 class SyntheticOptions(OptionGroup):
@@ -196,6 +251,7 @@ class RunOptions(OptionGroup):
     dry_run: bool = False
     """Decide, record the decision, promote nothing."""
     data: DataOptions = DataOptions()
+    columns: ColumnOptions = ColumnOptions()
     synthetic: SyntheticOptions = SyntheticOptions()
     features: FeatureOptions = FeatureOptions()
     checks: CheckOptions = CheckOptions()
