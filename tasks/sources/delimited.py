@@ -6,7 +6,7 @@ pandas accepts in silence what must not pass: a row with one column too many, a 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,7 +61,7 @@ class DelimitedSource:
         """
         yield from gather(self._rows(columns), columns, self.limits, self.origin)
 
-    def _rows(self, columns: Sequence[str]) -> Iterator[Row]:
+    def _rows(self, columns: Sequence[str]) -> Generator[Row, None, None]:
         with open_text(self.path, self.limits, newline="") as stream:
             lines, reader = self._reader(stream)
             header = self._header(lines, reader)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -70,7 +70,7 @@ class JsonLinesSource:
         """
         yield from gather(self._rows(columns), columns, self.limits, self.origin)
 
-    def _rows(self, columns: Sequence[str]) -> Iterator[Row]:
+    def _rows(self, columns: Sequence[str]) -> Generator[Row, None, None]:
         for place, values in self._objects():
             yield place, values if isinstance(values, str) else _pick(values, columns)
 

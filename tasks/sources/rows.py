@@ -6,7 +6,8 @@ Nothing is opened here, and no row is judged: that is `tasks.sources.contents`.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from decimal import Decimal
 
 from storage.errors import SourceError
@@ -21,11 +22,11 @@ _BATCH_CHARACTERS = 8_000_000
 _WHOLE_IN_A_FLOAT = 2**53
 
 
-def gather(rows: Iterable[Row], columns: Sequence[str], limits: Limits, origin: str) -> Iterator[RawRows]:
+def gather(rows: Generator[Row, None, None], columns: Sequence[str], limits: Limits, origin: str) -> Iterator[RawRows]:
     """Put rows into batches, in their order.
 
     Args:
-        rows: They are taken one at a time.
+        rows: Taken one at a time, and closed at the end, however it comes, so that no file or connection stays open.
         columns: Names of a row's values.
         limits: Of rows, and of characters: no text has more of them than bytes.
         origin: What is read, for a message.
@@ -35,15 +36,16 @@ def gather(rows: Iterable[Row], columns: Sequence[str], limits: Limits, origin: 
     """
     batch: list[Row] = []
     num_characters = waiting = 0
-    for num_rows, row in enumerate(rows, start=1):
-        check_num_rows(num_rows, limits, origin)
-        size = 0 if isinstance(row[1], str) else sum(len(value) for value in row[1] if value)
-        num_characters, waiting = num_characters + size, waiting + size
-        check_size(num_characters, limits, origin)
-        batch.append(row)
-        if len(batch) == BATCH_ROWS or waiting >= _BATCH_CHARACTERS:
-            yield _raw_rows(batch, columns)
-            batch, waiting = [], 0
+    with closing(rows):
+        for num_rows, row in enumerate(rows, start=1):
+            check_num_rows(num_rows, limits, origin)
+            size = 0 if isinstance(row[1], str) else sum(len(value) for value in row[1] if value)
+            num_characters, waiting = num_characters + size, waiting + size
+            check_size(num_characters, limits, origin)
+            batch.append(row)
+            if len(batch) == BATCH_ROWS or waiting >= _BATCH_CHARACTERS:
+                yield _raw_rows(batch, columns)
+                batch, waiting = [], 0
     if batch:
         yield _raw_rows(batch, columns)
 
