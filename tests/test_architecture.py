@@ -55,8 +55,9 @@ def test_only_flows_and_tasks_import_prefect() -> None:
     assert "flows.cli" not in importers("prefect")
 
 
-def test_only_the_store_imports_sqlalchemy() -> None:
-    assert all(module.startswith("storage.metrics.") for module in importers("sqlalchemy"))
+def test_only_the_store_and_the_reader_of_a_users_database_import_sqlalchemy() -> None:
+    allowed = ("storage.metrics.", "tasks.sources.sql")
+    assert all(module.startswith(allowed) for module in importers("sqlalchemy"))
 
 
 def test_only_a_few_modules_import_keras() -> None:
