@@ -1,0 +1,128 @@
+"""From text to words, and from words to numbers in the order in which they are met. No ranks: the vocabulary has those.
+
+The work is done by Arrow, on whole batches and without Python's lock. A text gives the same words in every batch.
+
+`words`, for raw reviews in any language that puts spaces between its words: HTML entities become what they stand for,
+tags a space; NFC, lower case. A word is a run of letters, digits and marks; an apostrophe inside it stays, and the
+typographic ones count as one. Invisible joiners and soft hyphens go. Each symbol (category So: emoji, stars, arrows of
+some kinds) is a word of its own, whatever it touches, for an emoji is a strong hint; its skin tone and its presentation
+are left away, so that it is one word and not six. Everything else separates, emoticons made of punctuation included.
+
+`keras`, as the words of Keras' IMDB were made: lower case, its punctuation, tabs and line ends separate, everything
+else stays in words: apostrophes, typographic quotes, no-break spaces. Carriage returns separate too, as they did not
+there, or a file's line ends would decide what its words are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import re
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from storage.options import Tokenization
+from storage.sequences import Sequences
+
+_SEPARATORS: dict[Tokenization, str] = {
+    "words": r"[^\p{L}\p{N}\p{M}\p{So}']+",
+    "keras": r"[!\"#$%&()*+,\-./:;<=>?@\[\\\]^_`{|}~\t\n\r ]+",
+}
+_ENTITY = r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});"
+# A letter after the bracket: "<3" and "a < b" are no tags.
+_TAG = r"</?[a-zA-Z][^<>]*>|<!--[^<>]*-->"
+_APOSTROPHES = r"[\x{2019}\x{02BC}\x{FF07}]"
+# Soft hyphen, zero-width non-joiner and joiner, word joiner: seen by no reader.
+_INVISIBLE = r"[\x{AD}\x{200C}\x{200D}\x{2060}]"
+# A symbol with the marks and skin tones that dress it.
+_SYMBOL = r"(\p{So})[\p{M}\x{1F3FB}-\x{1F3FF}]*"
+
+
+def split_into_words(texts: pa.StringArray, tokenization: Tokenization) -> pa.ListArray:
+    """Words of each text, list<string> `(rows, ragged)`: no row and no word is null, no word is empty.
+
+    Args:
+        texts: Raw texts, string `(rows,)`, of at most 2 GiB together.
+        tokenization: `words` or `keras`, as the module says.
+
+    Raises:
+        ValueError: A text is missing.
+    """
+    if texts.null_count:
+        raise ValueError(f"{texts.null_count} of {len(texts)} texts are missing: leave these rows out")
+    plain = _without_markup(texts) if tokenization == "words" else texts
+    if tokenization == "words":
+        plain = _for_non_ascii(plain)
+    rows = pc.split_pattern_regex(pc.utf8_lower(plain), _SEPARATORS[tokenization])
+    words = rows.flatten()
+    if tokenization == "words":
+        words = pc.ascii_trim(words, "'")
+    return _without_empty(words, rows.offsets.to_numpy())
+
+
+def content_hashes(words: pa.ListArray) -> list[str]:
+    """BLAKE2b of each row's words joined by one space, UTF-8: 8 bytes, 16 hexadecimal digits."""
+    joined = pc.binary_join(words, " ").cast(pa.binary())
+    return [hashlib.blake2b(text, digest_size=8).hexdigest() for text in joined.to_pylist()]
+
+
+class WordTable:
+    """Gives each distinct word a number, in the order in which words are first met.
+
+    It grows with the distinct words, not with the texts.
+    """
+
+    def __init__(self) -> None:
+        """Begin without words."""
+        self._numbers: dict[str, int] = {}
+
+    def add(self, words: pa.ListArray) -> Sequences:
+        """Numbers of the words of each text, from 0, int32 `(rows, ragged)`; new words get the next ones."""
+        encoded = words.flatten().dictionary_encode()
+        numbers = self._numbers
+        distinct = [numbers.setdefault(word, len(numbers)) for word in encoded.dictionary.to_pylist()]
+        values = np.array(distinct, dtype=np.int32)[encoded.indices.to_numpy()]
+        return Sequences.from_lengths(values, np.diff(words.offsets.to_numpy()))
+
+    def __len__(self) -> int:
+        """Number of distinct words."""
+        return len(self._numbers)
+
+    @property
+    def words(self) -> pa.StringArray:
+        """The words by number, string `(words,)`."""
+        return pa.array(self._numbers, pa.string())
+
+
+def _without_markup(texts: pa.StringArray) -> pa.StringArray:
+    """Entities replaced once by what they stand for, then tags by a space: an escaped tag is a tag too."""
+    has_entity = pc.match_substring_regex(texts, _ENTITY)
+    found = [re.sub(_ENTITY, lambda entity: html.unescape(entity[0]), text) for text in _rows(texts, has_entity)]
+    unescaped = pc.replace_with_mask(texts, has_entity, pa.array(found, texts.type))
+    return pc.replace_substring_regex(unescaped, _TAG, " ")
+
+
+def _rows(texts: pa.StringArray, chosen: pa.BooleanArray) -> list[str]:
+    rows: list[str] = texts.filter(chosen).to_pylist()
+    return rows
+
+
+def _for_non_ascii(texts: pa.StringArray) -> pa.StringArray:
+    """One spelling of what can be written in several ways, and spaces around symbols; ASCII needs none of it."""
+    chosen = pc.invert(pc.string_is_ascii(texts))
+    rows = pc.replace_substring_regex(texts.filter(chosen), _INVISIBLE, "")
+    rows = pc.replace_substring_regex(rows, _APOSTROPHES, "'")
+    # Twice: lower case may be composed further.
+    rows = pc.utf8_normalize(pc.utf8_lower(pc.utf8_normalize(rows, "NFC")), "NFC")
+    rows = pc.replace_substring_regex(rows, _SYMBOL, r" \1 ")
+    return pc.replace_with_mask(texts, chosen, rows)
+
+
+def _without_empty(words: pa.StringArray, offsets: np.ndarray) -> pa.ListArray:
+    """Lists of the words that are not empty; `offsets`, int32 `(rows + 1,)`, are those of the rows in `words`."""
+    kept = pc.not_equal(words, "")
+    before = np.zeros(len(words) + 1, dtype=np.int32)
+    np.cumsum(kept.to_numpy(zero_copy_only=False), out=before[1:])
+    return pa.ListArray.from_arrays(pa.array(before[offsets - offsets[0]]), words.filter(kept))
