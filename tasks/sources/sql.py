@@ -116,7 +116,7 @@ class SqlSource:
                     connection.execution_options(postgresql_readonly=True)
                 with connection.exec_driver_sql(query, execution_options=options) as answer:
                     yield answer
-        except (SQLAlchemyError, ArithmeticError) as error:
+        except SQLAlchemyError as error:
             # No cause is named: a driver may quote the password, and a traceback would show it.
             raise SourceError(f"the query of {self.name!r} on {self.origin} failed: {self._words(error)}.") from None
 

@@ -157,6 +157,13 @@ def test_a_with_that_deletes_is_refused_by_the_database(database: Path) -> None:
     assert database.read_bytes() == before
 
 
+@pytest.mark.parametrize("name", ["a b.db", "50%25.db", "#1.db", "é&x=1.db"])
+def test_a_path_may_hold_any_character_of_an_address(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path / name, [("good", 1)])
+    assert values(read(source_of(path))) == ["good"]
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_a_missing_database_is_not_created(tmp_path: Path) -> None:
     assert "there is no SQLite database" in refusal(source_of(tmp_path / "absent.db"))
     assert list(tmp_path.iterdir()) == []
