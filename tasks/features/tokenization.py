@@ -1,11 +1,11 @@
 """From text to words, and from words to numbers in the order in which they are met. No ranks: the vocabulary has those.
 
-The work is done by Arrow, on whole batches and without Python's lock. A text gives the same words in every batch.
+Arrow does the work, on whole batches and without Python's lock. A text gives the same words in every batch.
 
 `words`, for raw reviews in any language that puts spaces between its words: HTML entities become what they stand for,
-tags a space; NFC, lower case. A word is a run of letters, digits and marks; an apostrophe inside it stays, and the
-typographic ones count as one. Invisible joiners and soft hyphens go. Each symbol (category So: emoji, stars, arrows of
-some kinds) is a word of its own, whatever it touches, for an emoji is a strong hint; its skin tone and its presentation
+HTML tags a space; NFC, lower case. A word is a run of letters, digits and marks; an apostrophe inside it stays, and the
+typographic ones count as one. Invisible joiners and soft hyphens go. Each symbol (category So: emoji, stars,
+hearts) is a word of its own, whatever it touches, for an emoji is a strong hint; its skin tone and its presentation
 are left away, so that it is one word and not six. Everything else separates, emoticons made of punctuation included.
 
 `keras`, as the words of Keras' IMDB were made: lower case, its punctuation, tabs and line ends separate, everything
@@ -20,6 +20,7 @@ import html
 import re
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -31,11 +32,17 @@ _SEPARATORS: dict[Tokenization, str] = {
     "keras": r"[!\"#$%&()*+,\-./:;<=>?@\[\\\]^_`{|}~\t\n\r ]+",
 }
 _ENTITY = r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});"
-# A letter after the bracket: "<3" and "a < b" are no tags.
-_TAG = r"</?[a-zA-Z][^<>]*>|<!--[^<>]*-->"
+# Known elements only, bare or with an attribute that has a value: people write "<3", "a < b" and "<sigh>" too.
+_ELEMENTS = (
+    "a|abbr|b|big|blockquote|br|center|cite|code|del|div|em|font|h[1-6]|hr|i|img|ins|li|ol|p|pre|q|s|small|span|strike"
+    "|strong|sub|sup|table|tbody|td|th|thead|tr|tt|u|ul"
+)
+_TAG = rf"(?i:</?(?:{_ELEMENTS})(?:\s[^<>]*=[^<>]*|\s*/?\s*)>)"
 _APOSTROPHES = r"[\x{2019}\x{02BC}\x{FF07}]"
 # Soft hyphen, zero-width non-joiner and joiner, word joiner: seen by no reader.
 _INVISIBLE = r"[\x{AD}\x{200C}\x{200D}\x{2060}]"
+# Of category So, yet no symbols: what stands for an object, and for a character that was lost.
+_PLACEHOLDERS = r"[\x{FFFC}\x{FFFD}]"
 # A symbol with the marks and skin tones that dress it.
 _SYMBOL = r"(\p{So})[\p{M}\x{1F3FB}-\x{1F3FF}]*"
 
@@ -52,9 +59,7 @@ def split_into_words(texts: pa.StringArray, tokenization: Tokenization) -> pa.Li
     """
     if texts.null_count:
         raise ValueError(f"{texts.null_count} of {len(texts)} texts are missing: leave these rows out")
-    plain = _without_markup(texts) if tokenization == "words" else texts
-    if tokenization == "words":
-        plain = _for_non_ascii(plain)
+    plain = _one_spelling(_without_markup(texts)) if tokenization == "words" else texts
     rows = pc.split_pattern_regex(pc.utf8_lower(plain), _SEPARATORS[tokenization])
     words = rows.flatten()
     if tokenization == "words":
@@ -99,28 +104,25 @@ class WordTable:
 def _without_markup(texts: pa.StringArray) -> pa.StringArray:
     """Entities replaced once by what they stand for, then tags by a space: an escaped tag is a tag too."""
     has_entity = pc.match_substring_regex(texts, _ENTITY)
-    found = [re.sub(_ENTITY, lambda entity: html.unescape(entity[0]), text) for text in _rows(texts, has_entity)]
+    rows = texts.filter(has_entity).to_pylist()
+    found = [re.sub(_ENTITY, lambda entity: html.unescape(entity[0]), text) for text in rows]
     unescaped = pc.replace_with_mask(texts, has_entity, pa.array(found, texts.type))
     return pc.replace_substring_regex(unescaped, _TAG, " ")
 
 
-def _rows(texts: pa.StringArray, chosen: pa.BooleanArray) -> list[str]:
-    rows: list[str] = texts.filter(chosen).to_pylist()
-    return rows
-
-
-def _for_non_ascii(texts: pa.StringArray) -> pa.StringArray:
+def _one_spelling(texts: pa.StringArray) -> pa.StringArray:
     """One spelling of what can be written in several ways, and spaces around symbols; ASCII needs none of it."""
     chosen = pc.invert(pc.string_is_ascii(texts))
     rows = pc.replace_substring_regex(texts.filter(chosen), _INVISIBLE, "")
     rows = pc.replace_substring_regex(rows, _APOSTROPHES, "'")
+    rows = pc.replace_substring_regex(rows, _PLACEHOLDERS, " ")
     # Twice: lower case may be composed further.
     rows = pc.utf8_normalize(pc.utf8_lower(pc.utf8_normalize(rows, "NFC")), "NFC")
     rows = pc.replace_substring_regex(rows, _SYMBOL, r" \1 ")
     return pc.replace_with_mask(texts, chosen, rows)
 
 
-def _without_empty(words: pa.StringArray, offsets: np.ndarray) -> pa.ListArray:
+def _without_empty(words: pa.StringArray, offsets: npt.NDArray[np.int32]) -> pa.ListArray:
     """Lists of the words that are not empty; `offsets`, int32 `(rows + 1,)`, are those of the rows in `words`."""
     kept = pc.not_equal(words, "")
     before = np.zeros(len(words) + 1, dtype=np.int32)
