@@ -5,6 +5,7 @@ RetrainError
 │   ├── SourceError         the reviews cannot be read: missing, truncated, not the layout that was expected
 │   ├── OptionError         an option, a setting or a folder that cannot be used
 │   └── NotFoundError       a run, a champion or a model of that name is not there; exits with 4
+├── NothingChangedError     a finished run has given what this one would; the command line exits with 0
 ├── DataRejectedError       a check refused the data before training; exits with 3
 ├── TrainingError           training ended in a state that cannot be scored, such as a NaN loss
 ├── ContentError            a published folder is not what its manifest says: torn, changed or incomplete
@@ -41,6 +42,10 @@ class OptionError(UserError):
 
 class NotFoundError(UserError):
     """What was named does not exist."""
+
+
+class NothingChangedError(RetrainError):
+    """A finished run has given what this one would: it is skipped."""
 
 
 class DataRejectedError(RetrainError):

@@ -6,6 +6,7 @@ position by position before anything is trained.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from storage.content import publish, read_manifest, staging
+from storage.content import MANIFEST, is_whole, publish, read_manifest, staging
 from storage.records import SPLITS, Split
 from storage.sequences import Sequences
 
@@ -73,13 +74,35 @@ def write_matrices(
     snapshot_id: str,
     encoder: Mapping[str, Any],
     scaler: Mapping[str, Any],
+    key: str = "",
 ) -> str:
-    """Publish the matrices of all splits below `root` and return their id."""
+    """Publish the matrices of all splits below `root` and return their id.
+
+    Args:
+        root: Folder of all matrices.
+        matrices: Of each split.
+        snapshot_id: What they were made of.
+        encoder: As plain JSON.
+        scaler: As plain JSON.
+        key: Hash of all that decides what is in them.
+    """
     with staging(root) as folder:
         for name in SPLITS:
             _write_matrix(folder, name, matrices[name])
-        manifest = {"snapshot_id": snapshot_id, "encoder": dict(encoder), "scaler": dict(scaler)}
+        manifest = {"snapshot_id": snapshot_id, "encoder": dict(encoder), "scaler": dict(scaler), "key": key}
         return publish(folder, manifest).name
+
+
+def find_matrices(root: Path, key: str) -> str | None:
+    """Id of whole matrices that were made under the same key, if there are any."""
+    for manifest in sorted(root.glob(f"*/{MANIFEST}")):
+        try:
+            same = json.loads(manifest.read_text(encoding="utf-8")).get("key") == key
+        except (OSError, ValueError, AttributeError):
+            continue
+        if same and is_whole(manifest.parent):
+            return manifest.parent.name
+    return None
 
 
 def read_featurized(root: Path, matrices_id: str) -> FeaturizedSnapshot:

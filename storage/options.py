@@ -44,8 +44,6 @@ class DataOptions(OptionGroup):
     """Most rows that a source of texts may have."""
     max_text_length: int = Field(100_000, ge=1)
     """Longest text in characters; a longer one is refused."""
-    max_refused_share: float = Field(0.05, ge=0, lt=1)
-    """Largest share of rows that may be refused before the check of the contents fails."""
 
 
 class ColumnOptions(OptionGroup):
@@ -61,9 +59,9 @@ class ColumnOptions(OptionGroup):
     """Column of the reviews' own ids. It may be missing."""
     rating: str = Field("rating", min_length=1)
     """Column of the ratings. It may be missing."""
-    negative_labels: tuple[str, ...] = ("0", "neg", "negative")
+    negative_labels: tuple[str, ...] = ("0", "neg", "negative", "false")
     """What stands for a negative review, in any case."""
-    positive_labels: tuple[str, ...] = ("1", "pos", "positive")
+    positive_labels: tuple[str, ...] = ("1", "pos", "positive", "true")
     """What stands for a positive review, in any case."""
     label_from: Literal["label", "rating"] = "label"
     """Whether labels are read, or made from the ratings."""
@@ -131,6 +129,8 @@ class CheckOptions(OptionGroup):
     store keeps which it was. Effect sizes are Cliff's delta: 0 is none, 1 is complete separation.
     """
 
+    contents: CheckAction = "fail"
+    """Nearly all rows of the source can be used."""
     label_balance: CheckAction = "fail"
     """Each split has enough of both classes."""
     split: CheckAction = "fail"
@@ -160,6 +160,8 @@ class CheckOptions(OptionGroup):
     reload: CheckAction = "fail"
     """The published bundle gives the same probabilities in a fresh process."""
 
+    max_refused_share: float = Field(0.05, ge=0, lt=1)
+    """Largest share of the source's rows that may be refused: without text, with an unknown label, not readable."""
     min_class_share: float = Field(0.2, ge=0, le=0.5)
     """A split in which a class has a smaller share fails."""
     max_split_effect: float = Field(0.2, gt=0, le=1)
@@ -235,11 +237,27 @@ class GateOptions(OptionGroup):
     labels; recorded as forced."""
 
 
+class MonitorOptions(OptionGroup):
+    """When a champion has degraded. What drift is has its bounds among those of the checks."""
+
+    max_accuracy_loss: float = Field(0.02, ge=0, lt=1)
+    """Accuracy that the champion may lose since its promotion, beyond sampling error."""
+    alpha: float = Field(0.01, gt=0, lt=0.5)
+    """One-sided error of saying that it has lost more than that."""
+    min_rows: int = Field(100, ge=1)
+    """New labelled rows below which nothing is said."""
+    alarm_on_drift: bool = False
+    """Raise the alarm for other reviews or other predictions too, even where the accuracy holds."""
+
+
 class RunOptions(OptionGroup):
     """Everything that decides what a run does."""
 
     source: str = "auto"
-    """`auto`, `imdb`, `synthetic`, or the path of an .npz file in Keras' IMDB layout."""
+    """`auto`, `imdb`, `synthetic`, a name from the file of sources, or a path: .csv, .tsv, .jsonl, .parquet, a folder
+    like aclImdb, or an .npz file in Keras' IMDB layout. A deployment takes names only."""
+    append: tuple[str, ...] = ()
+    """More sources of texts, names or paths, whose rows are added to the first one's."""
     models: tuple[ModelName, ...] = Field(MODEL_NAMES, min_length=1)
     """Models to train."""
     epochs: int = Field(12, ge=1, le=1000)
@@ -250,6 +268,8 @@ class RunOptions(OptionGroup):
     """Use only this many reviews of train and of test (0: all). Such a run has a line of its own."""
     dry_run: bool = False
     """Decide, record the decision, promote nothing."""
+    force: bool = False
+    """Train anew, even where nothing has changed since a finished run."""
     data: DataOptions = DataOptions()
     columns: ColumnOptions = ColumnOptions()
     synthetic: SyntheticOptions = SyntheticOptions()
@@ -266,7 +286,7 @@ class RunOptions(OptionGroup):
         return models
 
     @classmethod
-    def parse(cls, **values: Any) -> RunOptions:
+    def parse(cls, **values: Any) -> Self:
         """Validate options that a person gave.
 
         Raises:
@@ -280,3 +300,11 @@ class RunOptions(OptionGroup):
             raise OptionError(
                 f"option {name!r} cannot be {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}."
             ) from error
+
+
+class MonitorRunOptions(RunOptions):
+    """What a run of the monitor does: it reads as a retraining does, and has bounds of its own."""
+
+    line: str = ""
+    """Whose champion; empty for the only line that has one."""
+    monitor: MonitorOptions = MonitorOptions()

@@ -14,11 +14,12 @@ CheckVerdict = Literal["pass", "warn", "fail", "off"]
 CheckAction = Literal["fail", "warn", "off"]
 GateVerdict = Literal["pass", "fail", "not applicable", "waived"]
 Scope = Literal["overall", "class 0", "class 1"]
-RunState = Literal["running", "completed", "rejected data", "failed", "cancelled", "crashed"]
+RunState = Literal["running", "completed", "skipped", "rejected data", "failed", "cancelled", "crashed"]
 Trigger = Literal["command line", "schedule", "deployment"]
 Standing = Literal["shown", "likely", "possible", "ruled out"]
-FlowName = Literal["retrain", "check", "rollback"]
+FlowName = Literal["retrain", "check", "score", "monitor", "rollback"]
 Succession = Literal["promotion", "forced replacement", "rollback"]
+ObservationVerdict = Literal["healthy", "degraded", "drifted", "too few rows"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class SnapshotRecord:
         num_rows: Rows of each split.
         split_seed: Seed that drew the validation rows.
         content_version: Version of the layout and of the hash.
+        vocabulary: Hash of the vocabulary that turned its texts into tokens; empty where it holds no texts.
     """
 
     id: str
@@ -46,6 +48,32 @@ class SnapshotRecord:
     num_rows: dict[str, int]
     split_seed: int
     content_version: int
+    vocabulary: str = ""
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What was read of a run's sources, and what of it cannot be used.
+
+    Attributes:
+        num_rows: All rows that were read.
+        num_refused: Rows that cannot be used, such as one without text or with an unknown label.
+        num_neutral: Rows left out since their rating is neither negative nor positive.
+        num_repeated: Rows left out since an earlier source of the same run holds them too.
+        num_new: Rows that the snapshot of the line's champion does not hold; None without a champion.
+        reasons: How often rows were refused for what, in words, the most frequent first.
+        examples: The first refused rows, where they stand and why.
+        quarantine: File that all refused rows were written to; empty without any.
+    """
+
+    num_rows: int
+    num_refused: int = 0
+    num_neutral: int = 0
+    num_repeated: int = 0
+    num_new: int | None = None
+    reasons: dict[str, int] = field(default_factory=dict)
+    examples: tuple[str, ...] = ()
+    quarantine: str = ""
 
 
 @dataclass(frozen=True)
@@ -171,6 +199,8 @@ class Candidate:
         best_epoch: The epoch whose weights were kept, from 1.
         training_seconds: Wall time of the training.
         checks: What the checks of the trained model said.
+        training_key: Hash of all that decides what training gives: features, model, options, seed, code, libraries.
+        reused_from: The candidate whose training it shares; empty where it was trained in its own run.
     """
 
     id: str
@@ -185,6 +215,8 @@ class Candidate:
     validation: Evaluation
     test: Evaluation
     checks: tuple[CheckResult, ...] = ()
+    training_key: str = ""
+    reused_from: str = ""
 
 
 @dataclass(frozen=True)
@@ -300,6 +332,40 @@ class Decision:
 
 
 @dataclass(frozen=True)
+class Observation:
+    """How a champion does on labelled reviews that came since it was trained.
+
+    Attributes:
+        line: Whose champion.
+        position: Its place in the line's history.
+        candidate_id: The champion's candidate id.
+        num_rows: Labelled rows that were read and can be used.
+        num_new: Those that the champion's snapshot does not hold, each counted once. All shares are of these.
+        accuracy: Share of them that it gets right, with `lower` and `upper` at 95 %; None without any.
+        auc: Area under the ROC curve; None where it is undefined.
+        promoted_accuracy: Its accuracy on its test rows, as it was when it was promoted.
+        predicted_positive: Share that it labels positive; None without any row.
+        positive: Share that is positive; None without any row.
+        reason: What led to the verdict, in a sentence.
+    """
+
+    line: str
+    position: int
+    candidate_id: str
+    num_rows: int
+    num_new: int
+    accuracy: float | None
+    lower: float | None
+    upper: float | None
+    auc: float | None
+    promoted_accuracy: float
+    predicted_positive: float | None
+    positive: float | None
+    verdict: ObservationVerdict
+    reason: str
+
+
+@dataclass(frozen=True)
 class RunStart:
     """What is known of a run when it starts.
 
@@ -353,11 +419,42 @@ class RunSummary:
 
 
 @dataclass(frozen=True)
+class LabelledText:
+    """A text and what the champion says of it: `probability` that it is positive, `label` 1 above one half."""
+
+    text: str
+    probability: float
+    label: int
+    champion: str
+
+
+@dataclass(frozen=True)
+class ScoredFile:
+    """What came of a source.
+
+    Attributes:
+        path: The output.
+        champion: Candidate id of the champion that labelled it.
+        num_rows: All rows, refused ones included.
+        num_positive: Rows labelled 1.
+        num_refused: Rows without a label, for the reason that stands beside them.
+    """
+
+    path: str
+    champion: str
+    num_rows: int
+    num_positive: int
+    num_refused: int
+
+
+@dataclass(frozen=True)
 class TrainedReference:
     """Where a trained, not yet published model waits, and how it was trained.
 
     Attributes:
         folder: Its staging folder.
+        training_key: Hash of all that decides what training gives.
+        reused_from: The candidate whose training it shares; empty where it was trained now.
     """
 
     model: str
@@ -367,3 +464,5 @@ class TrainedReference:
     best_epoch: int
     training_seconds: float
     epochs: tuple[Epoch, ...]
+    training_key: str = ""
+    reused_from: str = ""

@@ -5,6 +5,7 @@ Read from the environment, once, by whoever starts a command; nothing here has a
 RETRAIN_HOME          folder of snapshots, bundles and the SQLite store; default ~/.retrain
 RETRAIN_DATABASE_URL  any SQLAlchemy URL; default sqlite:///<home>/metrics.db
 RETRAIN_IMDB_FILE     an imdb.npz that the source `auto` takes before it looks anywhere else
+RETRAIN_SOURCES       the file that gives sources their names; default <home>/sources.toml
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ class Settings:
     home: Path
     database_url: str
     imdb_file: Path | None = None
+    sources_file: Path | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
@@ -43,6 +45,7 @@ class Settings:
             home=home,
             database_url=values.get("RETRAIN_DATABASE_URL") or f"sqlite:///{home / 'metrics.db'}",
             imdb_file=Path(imdb_file).expanduser().absolute() if imdb_file else None,
+            sources_file=Path(values.get("RETRAIN_SOURCES") or home / "sources.toml").expanduser().absolute(),
         )
 
     @property
@@ -59,6 +62,16 @@ class Settings:
     def bundles(self) -> Path:
         """Published models, one folder each."""
         return self.home / "bundles"
+
+    @property
+    def quarantine(self) -> Path:
+        """Rows of sources that could not be used, one file a run."""
+        return self.home / "quarantine"
+
+    @property
+    def scores(self) -> Path:
+        """Labelled reviews, one file a scoring run."""
+        return self.home / "scores"
 
     @property
     def downloads(self) -> Path:

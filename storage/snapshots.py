@@ -1,27 +1,35 @@
 """Immutable datasets: one Parquet file a split, the id is the hash of the content. No source and no encoding here.
 
 Columns: `row_id` (source split, source index and content hash), `label` (0 or 1), `tokens` (word ranks, not encoded).
+A snapshot of texts holds these too, one file a split, and the vocabulary that made their ranks: what is scored with a
+bundle is text, since each bundle has a vocabulary of its own.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from storage.content import is_whole, publish, read_manifest, staging
+from storage.content import canonical_json, is_whole, publish, read_manifest, sha256_of_json, staging
 from storage.errors import ContentError
 from storage.records import SPLITS, SnapshotRecord, Split
 from storage.sequences import Sequences
 
 CONTENT_VERSION = 1
+_VOCABULARY_FILE = "vocabulary.json"
+
+Raw: TypeAlias = Sequences | pa.StringArray
+"""What a bundle scores: texts or, where there never were any, word ranks."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,15 +51,38 @@ class Rows:
         return Rows(self.ids.take(pa.array(indices)), self.labels[indices], self.tokens.take(indices))
 
 
+@dataclass(frozen=True, eq=False)
+class Texts:
+    """What the rows of a snapshot say, and how their words became ranks.
+
+    Attributes:
+        batches: Of each split, gives its texts anew, in the order of its rows.
+        vocabulary: Of the training rows, as plain JSON.
+    """
+
+    batches: Mapping[Split, Callable[[], Iterator[pa.StringArray]]]
+    vocabulary: Mapping[str, Any]
+
+
 def row_ids(source_split: str, tokens: Sequences) -> pa.StringArray:
     """Ids of a source's rows, in its order: where a row stood and what it said."""
     hashes = (hashlib.blake2b(tokens.row(index).tobytes(), digest_size=8).hexdigest() for index in range(len(tokens)))
     return pa.array([f"{source_split}/{index}/{digest}" for index, digest in enumerate(hashes)])
 
 
-def content_id(splits: Mapping[Split, Rows]) -> str:
-    """SHA-256 of the rows in order: ids, labels, lengths and tokens of each split."""
-    digest = hashlib.sha256(f"snapshot {CONTENT_VERSION}".encode())
+def content_hashes(rows: Rows) -> list[str]:
+    """What each row said, the last part of its id: the same for the same words, wherever they stood."""
+    return [row_id.rpartition("/")[2] for row_id in rows.ids.to_pylist()]
+
+
+def content_id(splits: Mapping[Split, Rows], vocabulary: str = "") -> str:
+    """SHA-256 of the rows in order: ids, labels, lengths and tokens of each split.
+
+    Args:
+        splits: The rows.
+        vocabulary: Hash of the vocabulary, where the rows are texts. Their words are in the hashes that the ids hold.
+    """
+    digest = hashlib.sha256(f"snapshot {CONTENT_VERSION} {vocabulary}".strip().encode())
     for name in sorted(splits):
         rows = splits[name]
         digest.update(f"{name} {len(rows.ids)}".encode())
@@ -62,16 +93,25 @@ def content_id(splits: Mapping[Split, Rows]) -> str:
 
 
 def write_snapshot(
-    root: Path, splits: Mapping[Split, Rows], *, line: str, origin: str, reason: str, sha256: str, split_seed: int
+    root: Path,
+    splits: Mapping[Split, Rows],
+    *,
+    line: str,
+    origin: str,
+    reason: str,
+    sha256: str,
+    split_seed: int,
+    texts: Texts | None = None,
 ) -> SnapshotRecord:
     """Publish the rows below `root`, unless a snapshot of the same content is there already.
 
     Returns:
         The record of this ingest; its `id` names the folder.
     """
+    vocabulary = sha256_of_json(dict(texts.vocabulary)) if texts else ""
     record = SnapshotRecord(
-        id=content_id(splits),
-        test_id=content_id({"test": splits["test"]}),
+        id=content_id(splits, vocabulary),
+        test_id=_test_id(splits["test"], is_text=texts is not None),
         line=line,
         origin=origin,
         reason=reason,
@@ -79,11 +119,14 @@ def write_snapshot(
         num_rows={name: len(splits[name].ids) for name in SPLITS},
         split_seed=split_seed,
         content_version=CONTENT_VERSION,
+        vocabulary=vocabulary,
     )
     if not is_whole(root / record.id):
         with staging(root) as folder:
             for name in SPLITS:
                 _write_rows(folder / f"{name}.parquet", splits[name])
+            if texts is not None:
+                _write_texts(folder, texts)
             publish(folder, dataclasses.asdict(record), name=record.id)
     return record
 
@@ -94,15 +137,83 @@ def read_rows(root: Path, snapshot_id: str, split: Split) -> Rows:
     Raises:
         ContentError: The snapshot is missing or damaged.
     """
-    folder = root / snapshot_id
-    if read_manifest(folder).get("id") != snapshot_id:
-        raise ContentError(f"{folder} holds another snapshot than its name says.")
+    folder = _verified(root, snapshot_id)
     table = pq.read_table(folder / f"{split}.parquet")
     return Rows(
         ids=table["row_id"].combine_chunks(),
         labels=table["label"].to_numpy(),
         tokens=Sequences.from_arrow(table["tokens"]),
     )
+
+
+def read_content_hashes(root: Path, snapshot_id: str) -> set[str]:
+    """What all rows of a snapshot said, as hashes.
+
+    Raises:
+        ContentError: The snapshot is missing or damaged.
+    """
+    folder = _verified(root, snapshot_id)
+    ids = (pq.read_table(folder / f"{split}.parquet", columns=["row_id"])["row_id"] for split in SPLITS)
+    return {row_id.rpartition("/")[2] for column in ids for row_id in column.to_pylist()}
+
+
+def read_raw(root: Path, snapshot_id: str, split: Split) -> Raw:
+    """What a bundle scores of one split, in the order of its rows: their texts or, without texts, their word ranks.
+
+    Raises:
+        ContentError: The snapshot is missing or damaged.
+    """
+    path = _verified(root, snapshot_id) / f"{split}-texts.parquet"
+    if not path.is_file():
+        return read_rows(root, snapshot_id, split).tokens
+    texts: Raw = pq.read_table(path)["text"].combine_chunks().cast(pa.string())
+    return texts
+
+
+def read_vocabulary(root: Path, snapshot_id: str) -> dict[str, Any] | None:
+    """The vocabulary that turned a snapshot's texts into ranks, as plain JSON; None where it holds no texts.
+
+    Raises:
+        ContentError: The snapshot is missing or damaged.
+    """
+    path = _verified(root, snapshot_id) / _VOCABULARY_FILE
+    if not path.is_file():
+        return None
+    vocabulary: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return vocabulary
+
+
+def take_raw(raw: Raw, indices: npt.NDArray[np.integer]) -> Raw:
+    """The rows at `indices`, in that order."""
+    taken: Raw = raw.take(indices) if isinstance(raw, Sequences) else raw.take(pa.array(indices))
+    return taken
+
+
+def _test_id(test: Rows, *, is_text: bool) -> str:
+    """What the ledger knows a test set by.
+
+    Reviews that came as text stay the same test set when their file has another name or order, and when a vocabulary of
+    more training rows gives their words other ranks.
+    """
+    if not is_text:
+        return content_id({"test": test})
+    return sha256_of_json(sorted(zip(content_hashes(test), test.labels.tolist(), strict=True)))
+
+
+def _verified(root: Path, snapshot_id: str) -> Path:
+    folder = root / snapshot_id
+    if read_manifest(folder).get("id") != snapshot_id:
+        raise ContentError(f"{folder} holds another snapshot than its name says.")
+    return folder
+
+
+def _write_texts(folder: Path, texts: Texts) -> None:
+    (folder / _VOCABULARY_FILE).write_text(canonical_json(dict(texts.vocabulary)), encoding="utf-8")
+    schema = pa.schema({"text": pa.large_string()})
+    for name in SPLITS:
+        with pq.ParquetWriter(folder / f"{name}-texts.parquet", schema, compression="zstd") as writer:
+            for batch in texts.batches[name]():
+                writer.write_table(pa.table({"text": batch.cast(pa.large_string())}, schema=schema))
 
 
 def _write_rows(path: Path, rows: Rows) -> None:

@@ -1,7 +1,8 @@
-"""What a run was made with: versions of the libraries, and the commit of this project."""
+"""What a run was made with: versions of the libraries, the commit of this project, and its code itself."""
 
 from __future__ import annotations
 
+import hashlib
 import platform
 import subprocess
 from importlib import metadata
@@ -19,6 +20,16 @@ def library_versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return versions
+
+
+def code_digest() -> str:
+    """SHA-256 of this project's modules, by content: equal code gives equal results, whatever commit it is of."""
+    root = Path(__file__).parent.parent
+    digest = hashlib.sha256()
+    for path in sorted(path for room in ("flows", "tasks", "storage") for path in (root / room).rglob("*.py")):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(root).as_posix()} {len(content)}\n".encode() + content)
+    return digest.hexdigest()
 
 
 def git_commit() -> str | None:

@@ -24,12 +24,13 @@ from storage.metrics.tables import (
     EpochRow,
     GateRow,
     MetricRow,
+    ObservationRow,
     RunRow,
     SchemaVersion,
     SnapshotRow,
     StageRow,
 )
-from storage.records import SPLITS, Champion, RunSummary, SnapshotRecord
+from storage.records import SPLITS, Champion, ConfusionMatrix, Epoch, RunSummary, SnapshotRecord, TrainedReference
 
 
 class MetricsReader:
@@ -101,6 +102,7 @@ class MetricsReader:
             ).all()
             snapshot = session.get(SnapshotRow, run.snapshot_id) if run.snapshot_id else None
             checks = select(CheckRow).where(CheckRow.run_id == run.id).order_by(CheckRow.subject, CheckRow.position)
+            observation = session.get(ObservationRow, run.id)
             return {
                 **_plain(run),
                 "snapshot": _plain(snapshot) if snapshot else None,
@@ -108,6 +110,7 @@ class MetricsReader:
                 "checks": _list(session, checks),
                 "candidates": [self._candidate(session, candidate) for candidate in candidates],
                 "decisions": [self._decision(session, decision) for decision in decisions],
+                "observation": _plain(observation) if observation else None,
                 "ledger": self._ledger(session, run, snapshot) if snapshot and run.flow == "retrain" else None,
             }
 
@@ -149,7 +152,33 @@ class MetricsReader:
                 num_rows={split: getattr(row, f"num_{split}") for split in SPLITS},
                 split_seed=row.split_seed,
                 content_version=row.content_version,
+                vocabulary=row.vocabulary,
             )
+
+    def finished_run(self, fingerprint: str) -> str | None:
+        """The last run of that fingerprint that ran to its decision."""
+        query = select(RunRow.id).where(RunRow.fingerprint == fingerprint, RunRow.state == "completed")
+        with Session(self._engine) as session:
+            return session.scalar(query.order_by(RunRow.started_at.desc()).limit(1))
+
+    def trained(self, training_key: str) -> list[tuple[TrainedReference, str]]:
+        """Candidates that were trained under a key, the last one first, each with its bundle's digest."""
+        query = select(CandidateRow).where(CandidateRow.training_key == training_key, CandidateRow.reused_from == "")
+        with Session(self._engine) as session:
+            found = session.scalars(query.order_by(CandidateRow.created_at.desc())).all()
+            return [(_trained(session, row), row.bundle) for row in found]
+
+    def test_confusion(self, candidate_id: str) -> ConfusionMatrix:
+        """How a candidate did on its test rows, when it was evaluated.
+
+        Raises:
+            NotFoundError: The store does not know it.
+        """
+        with Session(self._engine) as session:
+            row = session.get(ConfusionMatrixRow, (candidate_id, "test"))
+            if row is None:
+                raise NotFoundError(f"the metrics store knows no test evaluation of {candidate_id!r}.")
+            return ConfusionMatrix(row.true_negatives, row.false_positives, row.false_negatives, row.true_positives)
 
     def num_comparisons(self, test_id: str) -> int:
         """How often a test set has been used to compare a challenger with a champion."""
@@ -225,6 +254,32 @@ class MetricsReader:
             "left": max(0.0, total - spent),
             "next": total / ((row[0] + 1) * (row[0] + 2)),
         }
+
+
+def _trained(session: Session, row: CandidateRow) -> TrainedReference:
+    epochs = session.scalars(select(EpochRow).where(EpochRow.candidate_id == row.id).order_by(EpochRow.epoch))
+    return TrainedReference(
+        model=row.model,
+        folder="",
+        device=row.device,
+        num_parameters=row.num_parameters,
+        best_epoch=row.best_epoch,
+        training_seconds=row.training_seconds,
+        epochs=tuple(
+            Epoch(
+                number=epoch.epoch,
+                loss=epoch.loss,
+                accuracy=epoch.accuracy,
+                validation_loss=epoch.validation_loss,
+                validation_accuracy=epoch.validation_accuracy,
+                learning_rate=epoch.learning_rate,
+                seconds=epoch.seconds,
+            )
+            for epoch in epochs
+        ),
+        training_key=row.training_key,
+        reused_from=row.id,
+    )
 
 
 def _champion(row: Row[Any]) -> Champion:

@@ -30,6 +30,7 @@ from storage.metrics.tables import (
     CandidateRow,
     ChampionRow,
     EpochRow,
+    ObservationRow,
     RunRow,
     SchemaVersion,
     SnapshotRow,
@@ -39,6 +40,7 @@ from storage.records import (
     Candidate,
     CheckResult,
     Decision,
+    Observation,
     RunStart,
     RunState,
     SnapshotRecord,
@@ -79,6 +81,7 @@ class MetricsStore:
                     id=run_id,
                     state="running",
                     message="running",
+                    fingerprint="",
                     started_at=now,
                     **values,
                     **dataclasses.asdict(Lease.of_this_process()),
@@ -123,6 +126,7 @@ class MetricsStore:
                         num_test=snapshot.num_rows["test"],
                         split_seed=snapshot.split_seed,
                         content_version=snapshot.content_version,
+                        vocabulary=snapshot.vocabulary,
                         created_at=datetime.now(UTC),
                     )
                 )
@@ -130,16 +134,29 @@ class MetricsStore:
             run = session.get_one(RunRow, run_id)
             run.snapshot_id, run.source_reason, run.line = snapshot.id, snapshot.reason, snapshot.line
 
+    def record_fingerprint(self, run_id: str, fingerprint: str) -> None:
+        """Note the hash of all that decides what a run gives."""
+        with self._write() as session:
+            session.get_one(RunRow, run_id).fingerprint = fingerprint
+
     def record_stage(self, run_id: str, stage: Stage) -> None:
         """Note what a finished step cost."""
         with self._write() as session:
             position = select(func.count()).select_from(StageRow).where(StageRow.run_id == run_id).scalar_subquery()
             session.add(StageRow(run_id=run_id, position=position, **dataclasses.asdict(stage)))
 
-    def record_checks(self, run_id: str, results: Sequence[CheckResult]) -> None:
-        """Note what the checks of the data measured."""
+    def record_checks(self, run_id: str, results: Sequence[CheckResult], subject: str = "data") -> None:
+        """Note what the checks of a subject measured: of the data, or of the champion that is watched."""
         with self._write() as session:
-            session.add_all(check_rows(run_id, "data", results))
+            session.add_all(check_rows(run_id, subject, results))
+
+    def record_observation(self, run_id: str, observation: Observation, results: Sequence[CheckResult]) -> None:
+        """Note how a champion does, with the measurements that say so; the run's line becomes the champion's."""
+        with self._write() as session:
+            session.get_one(RunRow, run_id).line = observation.line
+            values = dataclasses.asdict(observation)
+            session.add(ObservationRow(run_id=run_id, observed_at=datetime.now(UTC), **values))
+            session.add_all(check_rows(run_id, "champion", results))
 
     def record_candidate(self, candidate: Candidate) -> None:
         """Note a candidate with its epochs, metrics, confusion matrices and checks. Its bundle must be published."""
@@ -154,6 +171,8 @@ class MetricsStore:
                     num_parameters=candidate.num_parameters,
                     best_epoch=candidate.best_epoch,
                     training_seconds=candidate.training_seconds,
+                    training_key=candidate.training_key,
+                    reused_from=candidate.reused_from,
                     created_at=datetime.now(UTC),
                 )
             )

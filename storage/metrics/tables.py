@@ -2,6 +2,7 @@
 
     snapshots ──< runs ─┬─< stages
                         ├─< checks
+                        ├── observations  (of a champion, by the monitor)
                         └─< candidates ─┬─< epochs
                                         ├─< metrics
                                         ├─< confusion_matrices
@@ -24,6 +25,7 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     ForeignKey,
+    ForeignKeyConstraint,
     Integer,
     Table,
     Text,
@@ -38,6 +40,7 @@ from storage.records import (
     CheckVerdict,
     FlowName,
     GateVerdict,
+    ObservationVerdict,
     RunState,
     Scope,
     Split,
@@ -90,6 +93,7 @@ class SnapshotRow(Base):
     num_test: Mapped[int]
     split_seed: Mapped[int]
     content_version: Mapped[int]
+    vocabulary: Mapped[str]
     created_at: Mapped[datetime]
 
 
@@ -115,6 +119,7 @@ class RunRow(Base):
     source_reason: Mapped[str | None]
     options: Mapped[dict[str, Any]]
     seed: Mapped[int | None]
+    fingerprint: Mapped[str] = mapped_column(index=True)
     versions: Mapped[dict[str, Any]]
     git_commit: Mapped[str | None]
     device: Mapped[str | None]
@@ -141,7 +146,7 @@ class StageRow(Base):
 
 
 class CheckRow(Base):
-    """What a check measured: its subject is `data`, or the name of the trained model."""
+    """What a check measured: its subject is `data`, `champion`, or the name of the trained model."""
 
     __tablename__ = "checks"
     __table_args__ = (
@@ -175,6 +180,8 @@ class CandidateRow(Base):
     num_parameters: Mapped[int]
     best_epoch: Mapped[int]
     training_seconds: Mapped[float]
+    training_key: Mapped[str] = mapped_column(index=True)
+    reused_from: Mapped[str]
     created_at: Mapped[datetime]
 
 
@@ -356,7 +363,43 @@ class ChampionRow(Base):
     promoted_at: Mapped[datetime]
 
 
-_APPEND_ONLY = ("champions", "comparisons", "decisions", "diagnoses", "gates")
+class ObservationRow(Base):
+    """How a champion does on labelled reviews that came since it was trained. What was not measured is not healthy."""
+
+    __tablename__ = "observations"
+    __table_args__ = (
+        ForeignKeyConstraint(("line", "position"), ("champions.line", "champions.position")),
+        one_of("verdict", get_args(ObservationVerdict)),
+        CheckConstraint("num_new BETWEEN 0 AND num_rows", name="new_among_rows"),
+        *(share(name) for name in ("accuracy", "auc", "promoted_accuracy", "predicted_positive", "positive")),
+        CheckConstraint("lower BETWEEN 0 AND accuracy AND upper BETWEEN accuracy AND 1", name="accuracy_within_bounds"),
+        CheckConstraint(
+            "(accuracy IS NULL) = (num_new = 0) AND (lower IS NULL) = (num_new = 0) AND (upper IS NULL) = (num_new = 0)"
+            " AND (predicted_positive IS NULL) = (num_new = 0) AND (positive IS NULL) = (num_new = 0)",
+            name="rows_are_measured",
+        ),
+        CheckConstraint("verdict = 'too few rows' OR num_new > 0", name="verdict_is_measured"),
+        _STRICT,
+    )
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"), primary_key=True)
+    line: Mapped[str] = mapped_column(index=True)
+    position: Mapped[int]
+    candidate_id: Mapped[str] = mapped_column(ForeignKey("candidates.id"))
+    num_rows: Mapped[int]
+    num_new: Mapped[int]
+    accuracy: Mapped[float | None]
+    lower: Mapped[float | None]
+    upper: Mapped[float | None]
+    auc: Mapped[float | None]
+    promoted_accuracy: Mapped[float]
+    predicted_positive: Mapped[float | None]
+    positive: Mapped[float | None]
+    verdict: Mapped[str]
+    reason: Mapped[str]
+    observed_at: Mapped[datetime]
+
+
+_APPEND_ONLY = ("champions", "comparisons", "decisions", "diagnoses", "gates", "observations")
 
 
 def _refuse(table: Table, name: str, event_words: str) -> None:

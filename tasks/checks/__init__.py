@@ -13,6 +13,7 @@ from storage.records import CheckResult
 from tasks.checks.alignment import check_alignment
 from tasks.checks.base import Check, Checked, CheckedData, CheckedModel
 from tasks.checks.consistent_scaler import check_consistent_scaler
+from tasks.checks.contents import check_contents
 from tasks.checks.convergence import check_convergence
 from tasks.checks.degenerate_predictions import check_degenerate_predictions
 from tasks.checks.degenerate_reviews import check_degenerate_reviews
@@ -28,6 +29,7 @@ from tasks.checks.split import check_split
 
 # In the order in which a person would want to know.
 DATA_CHECKS: tuple[Check[CheckedData], ...] = (
+    Check("contents", "contents", check_contents),
     Check("label balance", "label_balance", check_label_balance),
     Check("split", "split", check_split),
     Check("train/test alignment", "alignment", check_alignment),

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from storage.bundles import Predictions
 from storage.matrices import Matrix
 from storage.options import CheckOptions
-from storage.records import CheckAction, CheckResult, Epoch, Evaluation, Split
+from storage.records import CheckAction, CheckResult, Contents, Epoch, Evaluation, Split
 from storage.sequences import Sequences
 from storage.snapshots import Rows
 from tasks.features.encoding import Encoder
@@ -36,6 +36,7 @@ class CheckedData:
     Attributes:
         reference: Training rows of the snapshot that the line's champion was trained on; None where there is no
             champion; where they cannot be read, why.
+        contents: What was read of the source, and what could not be used.
     """
 
     rows: Mapping[Split, Rows]
@@ -43,6 +44,7 @@ class CheckedData:
     encoder: Encoder
     scaler: Scaler
     reference: Rows | str | None = None
+    contents: Contents | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -87,9 +87,22 @@ def read_unlabelled(source: TextSource, columns: ColumnOptions, data: DataOption
     return _read(source, columns, data, labelled=False)
 
 
+def check_columns(source: TextSource, columns: ColumnOptions, *, labelled: bool) -> None:
+    """Say at once that a column is missing without which nothing can be read.
+
+    Raises:
+        SourceError: It is, or the source cannot be read at all.
+    """
+    _check_columns(source, columns, _needed(columns, labelled=labelled), source.column_names())
+
+
+def _needed(columns: ColumnOptions, *, labelled: bool) -> list[str]:
+    return ["text", columns.label_from] if labelled else ["text"]
+
+
 def _read(source: TextSource, columns: ColumnOptions, data: DataOptions, *, labelled: bool) -> Iterator[CheckedRows]:
     present = source.column_names()
-    needed = ["text", columns.label_from] if labelled else ["text"]
+    needed = _needed(columns, labelled=labelled)
     _check_columns(source, columns, needed, present)
     optional = ["split", "id"] if labelled else ["id"]
     roles = [*needed, *(role for role in optional if getattr(columns, role) in present)]

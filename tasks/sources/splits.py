@@ -1,6 +1,9 @@
-"""From a source's train and test reviews to the three splits of a snapshot."""
+"""From a source's reviews to the three splits of a snapshot: stratified by label, or by what each review says."""
 
 from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -8,7 +11,7 @@ from sklearn.model_selection import train_test_split
 
 from storage.errors import SourceError
 from storage.options import DataOptions
-from storage.records import Split
+from storage.records import SPLITS, Split
 from storage.snapshots import Rows, row_ids
 from tasks.sources.base import LabelledReviews, Reviews
 
@@ -30,6 +33,46 @@ def split_rows(reviews: Reviews, options: DataOptions, sample_size: int) -> dict
     )
     kept, validation = _stratified(train, options.validation_share, options.split_seed)
     return {"train": train.take(kept), "validation": train.take(validation), "test": test}
+
+
+def split_by_content(
+    hashes: Sequence[str], declared: Sequence[Split | None], options: DataOptions, sample_size: int
+) -> npt.NDArray[np.int8]:
+    """The split of each review, as its position in `SPLITS`, or -1 for one that is left out of a sample.
+
+    A review without a split of its own gets one by a seeded hash of its words. It keeps its side when other reviews
+    come, and a duplicate stands on the same side. An exact stratification cannot do that, since the share of a class
+    changes with every review; but each class is split in the same shares, but for chance, and the check of the label
+    balance measures what came of it.
+
+    Args:
+        hashes: Of the words of each review, hexadecimal.
+        declared: The split that the source gives each review, if it does.
+        options: The shares and the seed.
+        sample_size: Reviews to keep of train, validation included, and of test: those of the smallest hashes.
+    """
+    seed = options.split_seed
+    given = np.array([-1 if split is None else SPLITS.index(split) for split in declared], dtype=np.int8)
+    is_test = (given == SPLITS.index("test")) | ((given < 0) & (_uniform(hashes, "test", seed) < options.test_share))
+    is_validation = given == SPLITS.index("validation")
+    if not is_validation.any():
+        is_validation = ~is_test & (_uniform(hashes, "validation", seed) < options.validation_share)
+    result = np.where(is_test, 2, np.where(is_validation, 1, 0)).astype(np.int8)
+    if sample_size:
+        drawn = _uniform(hashes, "sample", seed)
+        for part in (is_test, ~is_test):
+            rows = np.flatnonzero(part)
+            result[rows[np.argsort(drawn[rows], kind="stable")[sample_size:]]] = -1
+    return result
+
+
+def _uniform(hashes: Sequence[str], purpose: str, seed: int) -> npt.NDArray[np.float64]:
+    """A number from 0 to below 1 for each hash, independent for each purpose and seed: float64 `(rows,)`."""
+    key = f"{purpose} {seed}".encode()
+    drawn = [hashlib.blake2b(one.encode(), digest_size=8, key=key).digest() for one in hashes]
+    numbers = np.frombuffer(b"".join(drawn), dtype=">u8").astype(np.float64)
+    uniform: npt.NDArray[np.float64] = numbers / 2.0**64
+    return uniform
 
 
 def _rows(name: str, part: LabelledReviews) -> Rows:

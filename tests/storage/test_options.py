@@ -17,6 +17,10 @@ BOUNDS: list[tuple[str, list[Any], list[Any]]] = [
     ("seed", [0, 2**32 - 1], [-1, 2**32]),
     ("sample_size", [0, 1], [-1]),
     ("data.validation_share", [1e-9, 0.499], [0, 0.5]),
+    ("data.test_share", [1e-9, 0.999], [0, 1]),
+    ("data.vocabulary_size", [10, 1_000_000], [9, 1_000_001]),
+    ("data.max_rows", [1], [0]),
+    ("data.max_text_length", [1], [0]),
     ("data.split_seed", [0, 2**32 - 1], [-1, 2**32]),
     ("data.max_uncompressed_bytes", [1], [0]),
     ("synthetic.num_train", [20, 1_000_000], [19, 1_000_001]),
@@ -27,6 +31,7 @@ BOUNDS: list[tuple[str, list[Any], list[Any]]] = [
     ("features.oov_index", [1], [0]),
     ("features.index_from", [0], [-1]),
     ("features.max_length_percentile", [0.1, 100], [0, 100.1]),
+    ("checks.max_refused_share", [0, 0.999], [-0.001, 1]),
     ("checks.min_class_share", [0, 0.5], [-0.001, 0.501]),
     ("checks.max_split_effect", [1e-9, 1], [0, 1.001]),
     ("checks.max_leaked_share", [0, 1], [-0.001, 1.001]),
@@ -115,7 +120,21 @@ def test_every_bounded_option_is_tried_at_its_bounds() -> None:
         if is_number(value)
     ]
 
-    assert {name for name, _, _ in BOUNDS} == {*flat, *grouped}
+    # Ratings have whatever scale the source gives them.
+    scales = {"columns.negative_ratings_to", "columns.positive_ratings_from"}
+    assert {name for name, _, _ in BOUNDS} | scales == {*flat, *grouped}
+
+
+def test_labels_are_words_in_any_case_each_of_one_meaning() -> None:
+    columns = RunOptions.parse(columns={"negative_labels": "Bad, POOR", "positive_labels": ["Good"]}).columns
+    assert (columns.negative_labels, columns.positive_labels) == (("bad", "poor"), ("good",))
+    for wrong in (
+        {"negative_labels": "good", "positive_labels": "Good"},
+        {"negative_labels": ()},
+        {"negative_ratings_to": 5, "positive_ratings_from": 5},
+    ):
+        with pytest.raises(OptionError):
+            RunOptions.parse(columns=wrong)
 
 
 @pytest.mark.parametrize("action", get_args(CheckAction))

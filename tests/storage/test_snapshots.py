@@ -1,17 +1,32 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
-from storage.content import MANIFEST, read_manifest
+from storage.content import MANIFEST, read_manifest, sha256_of_json
 from storage.errors import ContentError
 from storage.records import SPLITS, SnapshotRecord, Split
 from storage.sequences import Sequences
-from storage.snapshots import CONTENT_VERSION, Rows, content_id, read_rows, row_ids, write_snapshot
+from storage.snapshots import (
+    CONTENT_VERSION,
+    Rows,
+    Texts,
+    content_hashes,
+    content_id,
+    read_content_hashes,
+    read_raw,
+    read_rows,
+    read_vocabulary,
+    row_ids,
+    take_raw,
+    write_snapshot,
+)
 
 if TYPE_CHECKING:
     from tests.storage.conftest import MakeRows
@@ -187,3 +202,78 @@ def test_a_damaged_snapshot_is_replaced_when_its_content_comes_again(tmp_path: P
 
     assert again.id == first.id
     assert len(read_rows(root, first.id, "train").ids) == first.num_rows["train"]
+
+
+def texts(splits: Mapping[Split, Rows], *, words: tuple[str, ...] = ("a", "b")) -> Texts:
+    """A text for each row, in two batches."""
+
+    def batches(rows: Rows) -> Iterator[pa.StringArray]:
+        said = pa.array([f"what {row_id} says" for row_id in rows.ids.to_pylist()], pa.string())
+        yield said[:1]
+        yield said[1:]
+
+    of = {split: partial(batches, rows) for split, rows in splits.items()}
+    return Texts(of, {"tokenization": "words", "words": list(words)})
+
+
+def test_texts_and_their_vocabulary_come_back(tmp_path: Path, splits: dict[Split, Rows]) -> None:
+    record = write(tmp_path, splits, texts=texts(splits))
+
+    assert record.vocabulary == sha256_of_json({"tokenization": "words", "words": ["a", "b"]})
+    assert read_vocabulary(tmp_path, record.id) == {"tokenization": "words", "words": ["a", "b"]}
+    for split in SPLITS:
+        raw = read_raw(tmp_path, record.id, split)
+        assert not isinstance(raw, Sequences)
+        assert raw.to_pylist() == [f"what {row_id} says" for row_id in splits[split].ids.to_pylist()]
+        assert_same_rows(read_rows(tmp_path, record.id, split), splits[split])
+
+
+def test_without_texts_word_ranks_are_what_is_scored(tmp_path: Path, splits: dict[Split, Rows]) -> None:
+    record = write(tmp_path, splits)
+
+    assert record.vocabulary == ""
+    assert read_vocabulary(tmp_path, record.id) is None
+    raw = read_raw(tmp_path, record.id, "train")
+    assert isinstance(raw, Sequences)
+    assert raw.values.tolist() == splits["train"].tokens.values.tolist()
+
+
+def test_raw_rows_are_taken_by_position(tmp_path: Path, splits: dict[Split, Rows]) -> None:
+    positions = np.array([2, 0])
+    said = take_raw(pa.array(["x", "y", "z"]), positions)
+    assert not isinstance(said, Sequences)
+    assert said.to_pylist() == ["z", "x"]
+    taken = take_raw(splits["train"].tokens, positions)
+    assert isinstance(taken, Sequences)
+    assert [taken.row(index).tolist() for index in range(2)] == [[4], [1, 2, 3]]
+
+
+def test_another_vocabulary_is_another_snapshot_of_the_same_test_set(tmp_path: Path, splits: dict[Split, Rows]) -> None:
+    first = write(tmp_path, splits, texts=texts(splits))
+    test = splits["test"]
+    renamed = Rows(
+        pa.array([f"elsewhere/{index + 7}/{one}" for index, one in enumerate(content_hashes(test))])[::-1],
+        test.labels[::-1],
+        Sequences.from_lists([[99]] * len(test.ids)),
+    )
+    other = {**splits, "test": renamed}
+
+    second = write(tmp_path, other, texts=texts(other, words=("b", "a")))
+
+    assert second.id != first.id
+    assert second.test_id == first.test_id
+    flipped = {**splits, "test": Rows(test.ids, 1 - test.labels, test.tokens)}
+    assert write(tmp_path, flipped, texts=texts(flipped)).test_id != first.test_id
+
+
+def test_content_hashes_of_all_splits_are_read_together(tmp_path: Path, splits: dict[Split, Rows]) -> None:
+    record = write(tmp_path, splits)
+    expected = {one for rows in splits.values() for one in content_hashes(rows)}
+    assert read_content_hashes(tmp_path, record.id) == expected
+
+
+def test_changed_texts_are_not_read(tmp_path: Path, splits: dict[Split, Rows], flip: Flip) -> None:
+    record = write(tmp_path, splits, texts=texts(splits))
+    flip(tmp_path / record.id / "test-texts.parquet", 20)
+    with pytest.raises(ContentError, match="has changed since it was published"):
+        read_raw(tmp_path, record.id, "test")

@@ -29,13 +29,13 @@ NAN, INF = math.nan, math.inf
 VALID: dict[str, dict[str, Any]] = {
     "snapshots": {
         "id": "s", "test_id": "t", "line": "l", "origin": "o", "source_sha256": "", "num_train": 1, "num_validation": 1,
-        "num_test": 1, "split_seed": 1, "content_version": 1, "created_at": NOW,
+        "num_test": 1, "split_seed": 1, "content_version": 1, "vocabulary": "", "created_at": NOW,
     },
     "runs": {
         "id": "r", "flow": "retrain", "line": "l", "state": "running", "trigger": "schedule", "dry_run": 0,
-        "snapshot_id": None, "source_reason": None, "options": "{}", "seed": 1, "versions": "{}", "git_commit": None,
-        "device": None, "message": "", "started_at": NOW, "finished_at": None, "seconds": None, "host": "h",
-        "boot_id": "b", "process_id": 1, "process_started": 1.0,
+        "snapshot_id": None, "source_reason": None, "options": "{}", "seed": 1, "fingerprint": "", "versions": "{}",
+        "git_commit": None, "device": None, "message": "", "started_at": NOW, "finished_at": None, "seconds": None,
+        "host": "h", "boot_id": "b", "process_id": 1, "process_started": 1.0,
     },
     "stages": {"run_id": "r", "name": "n", "position": 0, "seconds": 1.0, "peak_memory_bytes": 1},
     "checks": {
@@ -44,7 +44,7 @@ VALID: dict[str, dict[str, Any]] = {
     },
     "candidates": {
         "id": "c", "run_id": "r", "model": "m", "bundle": "b", "device": "d", "num_parameters": 1, "best_epoch": 1,
-        "training_seconds": 1.0, "created_at": NOW,
+        "training_seconds": 1.0, "training_key": "", "reused_from": "", "created_at": NOW,
     },
     "epochs": {
         "candidate_id": "c", "epoch": 1, "loss": 0.5, "accuracy": 0.5, "validation_loss": 0.5,

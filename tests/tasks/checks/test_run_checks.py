@@ -29,8 +29,9 @@ def test_every_check_gives_a_result_in_a_fixed_order(checked_data: CheckedData) 
 def test_the_options_reach_the_checks(checked_data: CheckedData) -> None:
     rows = checked_data.rows["test"].take(np.arange(1, 60))  # 30 of one class, 29 of the other
     data = replace(checked_data, rows={**checked_data.rows, "test": rows})
-    assert run_checks(DATA_CHECKS, data, CheckOptions(min_class_share=0.5))[0].verdict == "fail"
-    assert run_checks(DATA_CHECKS, data, CheckOptions(min_class_share=0.49))[0].verdict == "pass"
+    for share, verdict in ((0.5, "fail"), (0.49, "pass")):
+        results = {one.name: one for one in run_checks(DATA_CHECKS, data, CheckOptions(min_class_share=share))}
+        assert results["label balance"].verdict == verdict
 
 
 def test_no_check_raises_on_data_that_does_not_fit_together(checked_data: CheckedData) -> None:

@@ -109,7 +109,7 @@ def test_columns_may_be_called_otherwise() -> None:
     assert (rows.texts.to_pylist(), rows.splits, rows.ids) == (["good"], ["test"], ["a"])
 
 
-@pytest.mark.parametrize("label", ["1", "1.0", "1.00", "1.", " 1 ", "pos", "Pos", "POSITIVE", "positive\n"])
+@pytest.mark.parametrize("label", ["1", "1.0", "1.00", "1.", " 1 ", "pos", "Pos", "POSITIVE", "positive\n", "True"])
 def test_a_label_is_known_in_any_case_with_blanks_and_as_a_float(label: str) -> None:
     assert labels(labelled(InMemory({"text": ["good"], "label": [label]}))) == [1]
 
@@ -163,10 +163,11 @@ def test_characters_that_cannot_be_stored_are_refused(name: str) -> None:
     assert reason(**{name: "é\ud800"}) == f"its {name} holds half of a surrogate pair, which is no character"
 
 
-@pytest.mark.parametrize("label", ["2", "-1", "10", "0.5", "yes", "nan", "true", "posit", "1 0"])
+@pytest.mark.parametrize("label", ["2", "-1", "10", "0.5", "yes", "nan", "wahr", "posit", "1 0"])
 def test_an_unknown_label_is_refused_with_what_is_allowed(label: str) -> None:
     assert reason(label=label) == (
-        f"its label is {label!r}: expected one of 0, neg, negative (negative) or 1, pos, positive (positive)"
+        f"its label is {label!r}: expected one of 0, neg, negative, false (negative) or 1, pos, "
+        "positive, true (positive)"
     )
 
 

@@ -10,7 +10,8 @@ from storage.errors import SourceError
 from storage.options import RunOptions
 from storage.settings import Settings
 from tasks.sources import keras_imdb
-from tasks.sources.resolve import check_source, load_reviews
+from tasks.sources.base import Reviews
+from tasks.sources.resolve import OpenedTexts, check_is_named, check_source, open_source, open_texts
 
 WriteNpz = Callable[..., Path]
 SMALL = {"num_train": 20, "num_test": 20}
@@ -43,6 +44,12 @@ def downloads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
     monkeypatch.setattr(keras_imdb, "download", fail)
     return asked
+
+
+def load_reviews(options: RunOptions, settings: Settings) -> Reviews:
+    found = open_source(options, settings)
+    assert isinstance(found, Reviews)
+    return found
 
 
 def with_file(settings: Settings, path: Path) -> Settings:
@@ -187,12 +194,19 @@ def test_the_bound_on_the_unpacked_size_is_the_one_of_the_options(write_npz: Wri
         load_reviews(options(str(path), data={"max_uncompressed_bytes": 100}), settings)
 
 
-@pytest.mark.parametrize("source", ["imbd", "reviews.csv", "AUTO", "", "folder/"])
+@pytest.mark.parametrize("source", ["imbd", "AUTO", "shop"])
 def test_an_unknown_source_is_refused_and_the_known_ones_are_listed(settings: Settings, source: str) -> None:
-    for function in (check_source, load_reviews):
-        with pytest.raises(SourceError, match="expected auto, imdb, synthetic, or the path of") as caught:
+    for function in (check_source, open_source):
+        with pytest.raises(SourceError, match=r"expected auto, imdb, synthetic, a file that ends in \.csv") as caught:
             function(options(source), settings)
         assert repr(source) in str(caught.value)
+
+
+@pytest.mark.parametrize("source", ["reviews.csv", "", "folder/", "folder/reviews", "reviews.xlsx"])
+def test_a_path_that_is_not_there_or_not_known_is_refused_at_once(settings: Settings, source: str) -> None:
+    for function in (check_source, open_source):
+        with pytest.raises(SourceError):
+            function(options(source), settings)
 
 
 @pytest.mark.parametrize("source", ["auto", "imdb", "synthetic"])
@@ -222,3 +236,81 @@ def test_an_absent_file_of_the_settings_does_not_concern_the_synthetic_corpus(
     settings: Settings, tmp_path: Path
 ) -> None:
     check_source(options("synthetic"), with_file(settings, tmp_path / "absent.npz"))
+
+
+def test_a_file_of_texts_is_found_by_its_ending_and_gives_the_line_its_name(settings: Settings, csv_file: Path) -> None:
+    found = open_source(options(str(csv_file)), settings)
+
+    assert isinstance(found, OpenedTexts)
+    assert (found.line, found.origin, found.reason) == ("hotels", str(csv_file), "it was asked for")
+    assert [part.name for part in found.parts] == ["hotels"]
+    assert len(found.sha256) == 64
+
+
+def test_several_files_are_one_source_of_the_first_ones_line(settings: Settings, csv_file: Path) -> None:
+    second = csv_file.with_name("week-2.csv")
+    shutil.copy(csv_file, second)
+
+    found = open_texts(options(str(csv_file), append=(str(second),)), settings)
+
+    assert found.line == "hotels"
+    assert found.origin == f"{csv_file}, {second}"
+    assert [part.name for part in found.parts] == ["hotels", "week-2"]
+    assert found.sha256 == ""
+
+
+def test_token_ranks_are_not_put_together_with_anything(settings: Settings, csv_file: Path) -> None:
+    for source, other in (("synthetic", str(csv_file)), (str(csv_file), "synthetic"), (str(csv_file), "x.npz")):
+        for function in (check_source, open_source):
+            with pytest.raises(SourceError, match="cannot be put together"):
+                function(options(source, append=(other,)), settings)
+
+
+@pytest.mark.parametrize("name", ["imdb", "synthetic", "auto"])
+def test_a_file_cannot_take_the_line_of_a_source_that_is_always_there(
+    settings: Settings, csv_file: Path, name: str
+) -> None:
+    path = csv_file.rename(csv_file.with_name(f"{name}.csv"))
+    with pytest.raises(SourceError, match=f"the line '{name}' is taken"):
+        open_source(options(str(path)), settings)
+
+
+def test_a_missing_column_is_told_at_the_first_look(settings: Settings, csv_file: Path) -> None:
+    csv_file.write_text("body,label\nwords,1\n", encoding="utf-8")
+    with pytest.raises(SourceError, match="body"):
+        check_source(options(str(csv_file)), settings)
+
+
+def test_a_named_source_is_found_and_read_as_its_table_says(settings: Settings, csv_file: Path) -> None:
+    named = with_names(settings, f'[shop]\npath = "{csv_file}"\ncolumns = {{ text = "body" }}\n')
+
+    found = open_texts(options("shop"), named)
+
+    assert (found.line, found.reason) == ("shop", f"{named.sources_file} names it")
+    assert found.parts[0].columns.text == "body"
+
+
+def test_a_deployment_reads_what_has_a_name_and_opens_no_path(settings: Settings, csv_file: Path) -> None:
+    named = with_names(settings, f'[shop]\npath = "{csv_file}"\n')
+
+    for source in ("auto", "imdb", "synthetic", "shop"):
+        check_is_named(options(source), named)
+    for source in (str(csv_file), "sqlite:///reviews.db", "shops"):
+        with pytest.raises(SourceError, match="a deployment reads named sources only"):
+            check_is_named(options(source), named)
+    with pytest.raises(SourceError, match="a deployment reads named sources only"):
+        check_is_named(options("shop", append=(str(csv_file),)), named)
+
+
+@pytest.fixture
+def csv_file(tmp_path: Path) -> Path:
+    path = tmp_path / "hotels.csv"
+    path.write_text("text,label\na fine room,1\na poor room,0\n", encoding="utf-8")
+    return path
+
+
+def with_names(settings: Settings, text: str) -> Settings:
+    path = settings.home / "sources.toml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return Settings(settings.home, settings.database_url, sources_file=path)

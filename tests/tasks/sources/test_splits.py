@@ -9,7 +9,7 @@ from storage.records import Split
 from storage.sequences import Sequences
 from storage.snapshots import Rows, row_ids
 from tasks.sources.base import LabelledReviews, Reviews
-from tasks.sources.splits import split_rows
+from tasks.sources.splits import split_by_content, split_rows
 
 
 def labelled(rows: int, positive: int, first: int = 1) -> LabelledReviews:
@@ -154,3 +154,36 @@ def test_the_real_reviews_split_into_22_500_and_2_500(imdb_reviews: Reviews) -> 
     }
     at = np.array(positions(splits["validation"]))
     assert (np.bincount(at // 2500, minlength=10) > 150).all()
+
+
+HASHES = [f"{number:016x}" for number in range(20_000)]
+
+
+def by_content(hashes: list[str], sample_size: int = 0, **options: float) -> list[int]:
+    found = split_by_content(hashes, [None] * len(hashes), DataOptions.model_validate(options), sample_size)
+    return [int(split) for split in found]
+
+
+def test_splits_by_content_have_the_shares_that_were_asked_for() -> None:
+    counts = np.bincount(by_content(HASHES), minlength=3) / len(HASHES)
+    # Four standard errors of a share.
+    assert abs(counts[2] - 0.2) < 0.012
+    assert abs(counts[1] - 0.08) < 0.008
+    assert abs(np.mean(np.array(by_content(HASHES, test_share=0.5)) == 2) - 0.5) < 0.015
+
+
+def test_a_split_by_content_does_not_depend_on_other_rows_or_on_their_order() -> None:
+    whole = dict(zip(HASHES, by_content(HASHES), strict=True))
+    some = HASHES[5000:100:-3]
+    assert by_content(some) == [whole[one] for one in some]
+
+
+def test_another_seed_gives_another_split_by_content() -> None:
+    first, second = (np.array(by_content(HASHES, split_seed=seed)) for seed in (1, 2))
+    # Independent: a fifth of a fifth is test in both.
+    assert abs(np.mean((first == 2) & (second == 2)) - 0.04) < 0.006
+
+
+def test_validation_is_drawn_independently_of_test() -> None:
+    rows = np.array(by_content(HASHES, test_share=0.5, validation_share=0.4))
+    assert abs(np.mean(rows == 1) - 0.2) < 0.012
