@@ -1,48 +1,109 @@
-"""Task: read a source and publish its snapshot."""
+"""Task: read the sources and publish their snapshot."""
 
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
+from pathlib import Path
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from storage.content import staging
+from storage.errors import ContentError
+from storage.metrics.reader import MetricsReader
 from storage.metrics.stages import measured_stage
 from storage.metrics.store import MetricsStore
 from storage.options import RunOptions
-from storage.records import SnapshotRecord
+from storage.records import Contents, SnapshotRecord
 from storage.settings import Settings
-from storage.snapshots import write_snapshot
-from tasks.sources.resolve import load_reviews
+from storage.snapshots import content_hashes, read_content_hashes, read_rows, write_snapshot
+from tasks.sources.base import Reviews
+from tasks.sources.resolve import OpenedTexts, open_source
 from tasks.sources.splits import split_rows
+from tasks.sources.texts import gather
 
 logger = logging.getLogger(__name__)
 
 
 @task(task_run_name="ingest {options.source}", cache_policy=NO_CACHE)
-def ingest(run_id: str, options: RunOptions) -> SnapshotRecord:
-    """Read the source, draw the validation rows, publish the snapshot, and note which source it was and why.
+def ingest(run_id: str, options: RunOptions) -> tuple[SnapshotRecord, Contents]:
+    """Read the sources, split their rows, publish the snapshot, and note which sources these were and why.
+
+    Returns:
+        The snapshot, and what was read and left out.
 
     Raises:
-        SourceError: The source cannot be read.
+        SourceError: A source cannot be read.
     """
     settings = Settings.from_environment()
     store = MetricsStore(settings.database_url)
-    with measured_stage(store, run_id, "ingest"):
-        reviews = load_reviews(options, settings)
-        logger.warning("SOURCE: %s, because %s", reviews.origin, reviews.reason)
-        splits = split_rows(reviews, options.data, options.sample_size)
-        snapshot = write_snapshot(
-            settings.snapshots,
-            splits,
-            # A model of a sample must never replace one that was trained on everything.
-            line=f"{reviews.line}-sample-{options.sample_size}" if options.sample_size else reviews.line,
-            origin=reviews.origin,
-            reason=reviews.reason,
-            sha256=reviews.sha256,
-            split_seed=options.data.split_seed,
-        )
+    with measured_stage(store, run_id, "ingest"), staging(settings.snapshots) as folder:
+        found = open_source(options, settings)
+        logger.warning("SOURCE: %s, because %s", found.origin, found.reason)
+        # A model of a sample must never replace one that was trained on everything.
+        line = f"{found.line}-sample-{options.sample_size}" if options.sample_size else found.line
+        if isinstance(found, Reviews):
+            snapshot, contents = _write_ranks(settings, found, line, options)
+        else:
+            snapshot, contents = _write_texts(settings, found, line, options, folder, f"{run_id}.jsonl")
+        contents = replace(contents, num_new=_num_new(settings, snapshot))
         store.record_snapshot(run_id, snapshot)
     counts = ", ".join(f"{name} {count:,}" for name, count in snapshot.num_rows.items())
     logger.info("snapshot %s of line %s: %s", snapshot.id[:12], snapshot.line, counts)
-    return snapshot
+    if contents.num_new is not None:
+        total = sum(snapshot.num_rows.values())
+        logger.info("%s of %s rows are new since the champion's snapshot", f"{contents.num_new:,}", f"{total:,}")
+    return snapshot, contents
+
+
+def _write_ranks(
+    settings: Settings, reviews: Reviews, line: str, options: RunOptions
+) -> tuple[SnapshotRecord, Contents]:
+    snapshot = write_snapshot(
+        settings.snapshots,
+        split_rows(reviews, options.data, options.sample_size),
+        line=line,
+        origin=reviews.origin,
+        reason=reviews.reason,
+        sha256=reviews.sha256,
+        split_seed=options.data.split_seed,
+    )
+    return snapshot, Contents(num_rows=len(reviews.train.labels) + len(reviews.test.labels))
+
+
+def _write_texts(
+    settings: Settings, found: OpenedTexts, line: str, options: RunOptions, folder: Path, refused: str
+) -> tuple[SnapshotRecord, Contents]:
+    gathered = gather(
+        found.parts,
+        options.data,
+        options.sample_size,
+        spool=folder / "spool.parquet",
+        quarantine=settings.quarantine / refused,
+    )
+    snapshot = write_snapshot(
+        settings.snapshots,
+        gathered.splits,
+        line=line,
+        origin=found.origin,
+        reason=found.reason,
+        sha256=found.sha256,
+        split_seed=options.data.split_seed,
+        texts=gathered.texts,
+    )
+    return snapshot, gathered.contents
+
+
+def _num_new(settings: Settings, snapshot: SnapshotRecord) -> int | None:
+    """Rows that the champion's snapshot does not hold; None without a champion, or without its snapshot."""
+    champion = MetricsReader(settings.database_url).champion(snapshot.line)
+    if champion is None:
+        return None
+    try:
+        known = read_content_hashes(settings.snapshots, champion.snapshot_id)
+    except ContentError as error:
+        logger.warning("the champion's snapshot cannot be read, so nobody knows which rows are new: %s", error)
+        return None
+    rows = (read_rows(settings.snapshots, snapshot.id, split) for split in ("train", "validation", "test"))
+    return sum(one not in known for part in rows for one in content_hashes(part))
