@@ -1,8 +1,9 @@
-"""A model and all that it needs to score raw tokens, in one published folder.
+"""A model and all that it needs to score raw text, in one published folder.
 
     model.keras              architecture and weights, in Keras' own format (its loader refuses code)
     encoder.json             encoding constants and the maximum length
     scaler.json              mean and standard deviation of the training rows' features
+    vocabulary.json          words by rank, and how text becomes words; missing where there never was any text
     test_predictions.parquet row id, label and probability of each test row, as scored before publication
     manifest.json            what it is, how it was made, and the SHA-256 of each file
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 MODEL_FILE = "model.keras"
 _ENCODER_FILE = "encoder.json"
 _SCALER_FILE = "scaler.json"
+_VOCABULARY_FILE = "vocabulary.json"
 _PREDICTIONS_FILE = "test_predictions.parquet"
 
 
@@ -53,13 +55,18 @@ class Predictions:
 
 @dataclass(frozen=True, eq=False)
 class Bundle:
-    """A verified bundle, its model loaded."""
+    """A verified bundle, its model loaded.
+
+    Attributes:
+        vocabulary: As plain JSON; None where the model was trained on word ranks without words.
+    """
 
     digest: str
     model: keras.Model
     encoder: dict[str, Any]
     scaler: dict[str, Any]
     manifest: dict[str, Any]
+    vocabulary: dict[str, Any] | None = None
 
 
 def publish_bundle(
@@ -69,6 +76,7 @@ def publish_bundle(
     scaler: Mapping[str, Any],
     predictions: Predictions,
     manifest: Mapping[str, Any],
+    vocabulary: Mapping[str, Any] | None = None,
 ) -> str:
     """Complete a staging folder that holds the saved model, and publish it.
 
@@ -77,6 +85,8 @@ def publish_bundle(
     """
     (folder / _ENCODER_FILE).write_text(canonical_json(dict(encoder)), encoding="utf-8")
     (folder / _SCALER_FILE).write_text(canonical_json(dict(scaler)), encoding="utf-8")
+    if vocabulary is not None:
+        (folder / _VOCABULARY_FILE).write_text(canonical_json(dict(vocabulary)), encoding="utf-8")
     table = pa.table(
         {
             "row_id": predictions.row_ids,
@@ -126,10 +136,16 @@ def load_bundle(root: Path, digest: str) -> Bundle:
     return Bundle(
         digest=digest,
         model=load_model(folder / MODEL_FILE),
-        encoder=json.loads((folder / _ENCODER_FILE).read_text(encoding="utf-8")),
-        scaler=json.loads((folder / _SCALER_FILE).read_text(encoding="utf-8")),
+        encoder=_read_json(folder / _ENCODER_FILE),
+        scaler=_read_json(folder / _SCALER_FILE),
         manifest=manifest,
+        vocabulary=_read_json(folder / _VOCABULARY_FILE) if _VOCABULARY_FILE in manifest["files"] else None,
     )
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return value
 
 
 def load_model(path: Path) -> keras.Model:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +23,7 @@ from storage.options import RunOptions
 from storage.records import Candidate, SnapshotRecord, TrainedReference
 from storage.sequences import Sequences
 from storage.settings import Settings
-from storage.snapshots import read_rows
+from storage.snapshots import read_raw, read_rows, read_vocabulary, take_raw
 from storage.versions import library_versions
 from tasks.checks import MODEL_CHECKS, log_results, run_checks
 from tasks.checks.base import CheckedModel, Features, Probabilities
@@ -57,7 +58,8 @@ def evaluate(
         matrix = read_matrix(settings.matrices, matrices_id, "test")
         test = _predictions(answer, matrix)
         featurized = read_featurized(settings.matrices, matrices_id)
-        digest = _publish(run_id, trained, snapshot, featurized, test, options)
+        vocabulary = read_vocabulary(settings.snapshots, snapshot.id)
+        digest = _publish(run_id, trained, snapshot, featurized, test, options, vocabulary)
         candidate = _candidate(run_id, trained, digest, validation, test)
         checked = CheckedModel(
             matrix=matrix,
@@ -94,6 +96,8 @@ def _candidate(
         best_epoch=trained.best_epoch,
         training_seconds=trained.training_seconds,
         epochs=trained.epochs,
+        training_key=trained.training_key,
+        reused_from=trained.reused_from,
         validation=measure("validation", validation.labels, validation.probabilities),
         test=measure("test", test.labels, test.probabilities),
     )
@@ -102,13 +106,14 @@ def _candidate(
 def _reload(
     settings: Settings, snapshot: SnapshotRecord, matrix: Matrix, digest: str
 ) -> Callable[[Positions], Probabilities]:
-    """How to score rows of the matrix with the published bundle, from raw tokens, as a user of the champion will."""
+    """How to score rows of the matrix with the published bundle, from raw reviews, as a user of the champion will."""
 
     def reload(positions: Positions) -> Probabilities:
         rows = read_rows(settings.snapshots, snapshot.id, "test")
         ids = matrix.sequence_ids.take(pa.array(positions))
-        sample = rows.take(join_by_id(ids, rows.ids, np.arange(len(rows.ids))))
-        return score_in_fresh_process(settings.bundles, digest, sample.tokens)
+        raw = read_raw(settings.snapshots, snapshot.id, "test")
+        sample = take_raw(raw, join_by_id(ids, rows.ids, np.arange(len(rows.ids))))
+        return score_in_fresh_process(settings.bundles, digest, sample)
 
     return reload
 
@@ -129,6 +134,7 @@ def _publish(
     featurized: FeaturizedSnapshot,
     test: Predictions,
     options: RunOptions,
+    vocabulary: dict[str, Any] | None,
 ) -> str:
     manifest = {
         "kind": "review-sentiment bundle",
@@ -144,6 +150,7 @@ def _publish(
         "line": snapshot.line,
         "snapshot_id": snapshot.id,
         "test_id": snapshot.test_id,
+        "vocabulary": snapshot.vocabulary,
         "device": trained.device,
         "versions": library_versions(),
     }
@@ -153,4 +160,5 @@ def _publish(
         scaler=featurized.scaler,
         predictions=test,
         manifest=manifest,
+        vocabulary=vocabulary,
     )

@@ -20,7 +20,7 @@ from storage.metrics.store import MetricsStore
 from storage.options import RunOptions
 from storage.records import Candidate, Champion, CheckResult, Comparison, Decision, SnapshotRecord
 from storage.settings import Settings
-from storage.snapshots import Rows, read_rows
+from storage.snapshots import Raw, read_raw, read_rows
 from tasks.evaluation.alignment import join_by_id
 from tasks.evaluation.metrics import predicted_labels
 from tasks.evaluation.paired import compare_accuracy, compare_auc
@@ -125,7 +125,8 @@ class _Opponents:
             return [None] * len(candidates)
         rows = read_rows(self.settings.snapshots, self.snapshot.id, "test")
         try:
-            probabilities = _score_champion(self.settings, opponent, rows)
+            reviews = read_raw(self.settings.snapshots, self.snapshot.id, "test")
+            probabilities = _score_champion(self.settings, opponent, reviews)
         except ContentError as error:
             # Without the opponent's answer nothing shows that a candidate is better: the gate fails.
             logger.error("the %s %s cannot be scored: %s", role, opponent.candidate_id, error)
@@ -147,11 +148,11 @@ class _Opponents:
         ]
 
 
-def _score_champion(settings: Settings, champion: Champion, rows: Rows) -> npt.NDArray[np.float32]:
+def _score_champion(settings: Settings, champion: Champion, reviews: Raw) -> npt.NDArray[np.float32]:
     prepare_keras()
     from tasks.evaluation.scoring import score
 
-    return score(load_bundle(settings.bundles, champion.bundle), rows.tokens)
+    return score(load_bundle(settings.bundles, champion.bundle), reviews)
 
 
 def _compare(

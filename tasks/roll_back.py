@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 import numpy as np
+import pyarrow as pa
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
@@ -16,7 +17,7 @@ from storage.metrics.store import MetricsStore
 from storage.options import CheckOptions
 from storage.records import Champion, Decision, Gate
 from storage.settings import Settings
-from storage.snapshots import read_rows
+from storage.snapshots import read_raw, read_rows, take_raw
 from tasks.evaluation.alignment import join_by_id
 from tasks.evaluation.fresh_process import score_in_fresh_process
 from tasks.promotion.gates import RELOAD
@@ -76,13 +77,14 @@ def _gate_reload(settings: Settings, champion: Champion) -> Gate:
     try:
         stored = read_test_predictions(settings.bundles, champion.bundle)
         rows = read_rows(settings.snapshots, champion.snapshot_id, "test")
-        sample = rows.take(np.unique(np.linspace(0, len(rows.ids) - 1, _RELOADED_ROWS).astype(np.int64)))
-        expected = join_by_id(sample.ids, stored.row_ids, stored.probabilities)
-        again = score_in_fresh_process(settings.bundles, champion.bundle, sample.tokens)
+        positions = np.unique(np.linspace(0, len(rows.ids) - 1, _RELOADED_ROWS).astype(np.int64))
+        expected = join_by_id(rows.ids.take(pa.array(positions)), stored.row_ids, stored.probabilities)
+        sample = take_raw(read_raw(settings.snapshots, champion.snapshot_id, "test"), positions)
+        again = score_in_fresh_process(settings.bundles, champion.bundle, sample)
     except ContentError as error:
         return Gate(RELOAD, "fail", None, None, f"the champion cannot be put back: {str(error).rstrip('.')}")
     largest = float(np.abs(again - expected).max())
-    words = f"largest difference {largest:.3g} on {len(sample.ids)} of its test rows, in a fresh process"
+    words = f"largest difference {largest:.3g} on {len(positions)} of its test rows, in a fresh process"
     if not largest <= bound:
         value = largest if np.isfinite(largest) else None
         return Gate(RELOAD, "fail", value, bound, f"the bundle gives other probabilities than it did: {words}")

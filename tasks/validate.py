@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
+import numpy as np
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
@@ -13,19 +15,23 @@ from storage.metrics.reader import MetricsReader
 from storage.metrics.stages import measured_stage
 from storage.metrics.store import MetricsStore
 from storage.options import RunOptions
-from storage.records import SPLITS, CheckResult, SnapshotRecord
+from storage.records import SPLITS, CheckResult, Contents, SnapshotRecord
+from storage.sequences import Sequences
 from storage.settings import Settings
-from storage.snapshots import Rows, read_rows
+from storage.snapshots import Rows, read_rows, read_vocabulary
 from tasks.checks import DATA_CHECKS, log_results, run_checks
 from tasks.checks.base import CheckedData
 from tasks.features.encoding import Encoder
 from tasks.features.scaler import Scaler
+from tasks.features.vocabulary import Vocabulary
 
 logger = logging.getLogger(__name__)
 
 
 @task(task_run_name="validate", cache_policy=NO_CACHE)
-def validate(run_id: str, snapshot: SnapshotRecord, matrices_id: str, options: RunOptions) -> tuple[CheckResult, ...]:
+def validate(
+    run_id: str, snapshot: SnapshotRecord, contents: Contents, matrices_id: str, options: RunOptions
+) -> tuple[CheckResult, ...]:
     """Measure everything, write all results down, and return them; the flow decides what a failure means."""
     settings = Settings.from_environment()
     store = MetricsStore(settings.database_url)
@@ -36,7 +42,8 @@ def validate(run_id: str, snapshot: SnapshotRecord, matrices_id: str, options: R
             matrices={name: read_matrix(settings.matrices, matrices_id, name) for name in SPLITS},
             encoder=Encoder.from_json(featurized.encoder),
             scaler=Scaler.from_json(featurized.scaler),
-            reference=_reference(settings, snapshot.line),
+            reference=_reference(settings, snapshot),
+            contents=contents,
         )
         results = run_checks(DATA_CHECKS, data, options.checks)
         store.record_checks(run_id, results)
@@ -44,12 +51,25 @@ def validate(run_id: str, snapshot: SnapshotRecord, matrices_id: str, options: R
     return results
 
 
-def _reference(settings: Settings, line: str) -> Rows | str | None:
+def _reference(settings: Settings, snapshot: SnapshotRecord) -> Rows | str | None:
     """What the champion was trained on; None without a champion; why, where it cannot be read."""
-    champion = MetricsReader(settings.database_url).champion(line)
+    champion = MetricsReader(settings.database_url).champion(snapshot.line)
     if champion is None:
         return None
     try:
-        return read_rows(settings.snapshots, champion.snapshot_id, "train")
+        rows = read_rows(settings.snapshots, champion.snapshot_id, "train")
+        today, theirs = (read_vocabulary(settings.snapshots, one) for one in (snapshot.id, champion.snapshot_id))
     except ContentError as error:
         return str(error)
+    if bool(today) != bool(theirs):
+        return "they are word ranks without words, and today's reviews are texts, or the other way round"
+    if today and theirs:
+        # A rank is a word only together with its vocabulary, and this week's is another one.
+        rows = replace(rows, tokens=_translated(rows.tokens, Vocabulary.from_json(theirs), Vocabulary.from_json(today)))
+    return rows
+
+
+def _translated(tokens: Sequences, theirs: Vocabulary, today: Vocabulary) -> Sequences:
+    """The same words by the ranks of another vocabulary; its last rank for those that either does not know."""
+    ranks = np.append(today.ranks_of_table(theirs.words), today.oov_rank).astype(np.int32)
+    return Sequences(ranks[tokens.values - 1], tokens.offsets)

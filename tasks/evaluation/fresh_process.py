@@ -1,7 +1,7 @@
 """Scoring with a published bundle in a process of its own, which shares nothing with this one but the bundle's files.
 
-The child runs `python -m tasks.evaluation.fresh_process BUNDLES DIGEST FOLDER`: it reads raw tokens from the folder, as
-`.npy` without pickle, and writes the probabilities there.
+The child runs `python -m tasks.evaluation.fresh_process BUNDLES DIGEST FOLDER`: it reads raw reviews from the folder,
+texts or word ranks, as Parquet or `.npy` without pickle, and writes the probabilities there.
 """
 
 from __future__ import annotations
@@ -14,20 +14,23 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from storage.bundles import load_bundle
 from storage.errors import ContentError, RetrainError
 from storage.sequences import Sequences
+from storage.snapshots import Raw
 from tasks.training.runtime import prepare_keras
 
 # Loading TensorFlow takes seconds; this is for a machine on its knees.
 _TIMEOUT_SECONDS = 600.0
 _ROOT = Path(__file__).resolve().parents[2]
-_VALUES, _OFFSETS, _PROBABILITIES = "values.npy", "offsets.npy", "probabilities.npy"
+_TEXTS, _VALUES, _OFFSETS, _PROBABILITIES = "texts.parquet", "values.npy", "offsets.npy", "probabilities.npy"
 
 
 def score_in_fresh_process(
-    bundles: Path, digest: str, tokens: Sequences, *, timeout: float = _TIMEOUT_SECONDS
+    bundles: Path, digest: str, reviews: Raw, *, timeout: float = _TIMEOUT_SECONDS
 ) -> npt.NDArray[np.float32]:
     """Probabilities of label 1, float32 `(rows,)`, as a process that starts now computes them.
 
@@ -36,7 +39,7 @@ def score_in_fresh_process(
     Args:
         bundles: Folder of the published bundles.
         digest: The bundle.
-        tokens: Word ranks, `(rows, ragged)`, as a snapshot holds them.
+        reviews: Texts, `(rows,)`, or word ranks, `(rows, ragged)`, as a snapshot holds them.
         timeout: Seconds after which the child is killed.
 
     Raises:
@@ -44,8 +47,7 @@ def score_in_fresh_process(
     """
     with tempfile.TemporaryDirectory(prefix="retrain-reload-") as name:
         folder = Path(name)
-        np.save(folder / _VALUES, tokens.values)
-        np.save(folder / _OFFSETS, tokens.offsets)
+        _write(folder, reviews)
         _run([str(bundles.absolute()), digest, name], timeout)
         try:
             probabilities: npt.NDArray[np.float32] = np.load(folder / _PROBABILITIES, allow_pickle=False)
@@ -79,6 +81,21 @@ def _run(arguments: list[str], timeout: float) -> None:
         raise ContentError(f"a fresh process could not score the bundle: {last}")
 
 
+def _write(folder: Path, reviews: Raw) -> None:
+    if isinstance(reviews, Sequences):
+        np.save(folder / _VALUES, reviews.values)
+        np.save(folder / _OFFSETS, reviews.offsets)
+    else:
+        pq.write_table(pa.table({"text": reviews}), folder / _TEXTS)
+
+
+def _read(folder: Path) -> Raw:
+    if (folder / _TEXTS).is_file():
+        return pq.read_table(folder / _TEXTS)["text"].combine_chunks()
+    values, offsets = (np.load(folder / name, allow_pickle=False) for name in (_VALUES, _OFFSETS))
+    return Sequences(values, offsets)
+
+
 def main(bundles: str, digest: str, folder: str) -> None:
     """The child: score what is in the folder.
 
@@ -88,8 +105,7 @@ def main(bundles: str, digest: str, folder: str) -> None:
     prepare_keras()
     from tasks.evaluation.scoring import score
 
-    values, offsets = (np.load(Path(folder) / name, allow_pickle=False) for name in (_VALUES, _OFFSETS))
-    probabilities = score(load_bundle(Path(bundles), digest), Sequences(values, offsets))
+    probabilities = score(load_bundle(Path(bundles), digest), _read(Path(folder)))
     np.save(Path(folder) / _PROBABILITIES, probabilities)
 
 

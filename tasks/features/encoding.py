@@ -12,6 +12,7 @@ import numpy.typing as npt
 from storage.content import sha256_of_json
 from storage.options import FeatureOptions
 from storage.sequences import Sequences
+from tasks.features.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Encoder:
         oov_index: Stands for words out of the vocabulary.
         index_from: Added to every rank. Index 0 is padding.
         max_length: Tokens that are kept of a review, its last ones.
+        vocabulary: Hash of the vocabulary that gave the ranks; empty where they came without words.
     """
 
     num_words: int
@@ -31,22 +33,29 @@ class Encoder:
     oov_index: int
     index_from: int
     max_length: int
+    vocabulary: str = ""
 
     @classmethod
-    def fit(cls, num_tokens: npt.NDArray[np.integer], options: FeatureOptions) -> Encoder:
+    def fit(
+        cls, num_tokens: npt.NDArray[np.integer], options: FeatureOptions, vocabulary: Vocabulary | None = None
+    ) -> Encoder:
         """Take the constants from the options and the maximum length from training reviews.
 
         Args:
             num_tokens: Words in each labelled training review, `(rows,)`, validation rows included: no label is used.
             options: Constants, and the percentile.
+            vocabulary: What gave the ranks, where there is one. Its last rank stands for all other words: that index
+                is out of the vocabulary, and there is none beyond it.
         """
         lengths = num_tokens + 1  # the start token
+        known = options.num_words if vocabulary is None else vocabulary.oov_rank + options.index_from
         return cls(
-            num_words=options.num_words,
+            num_words=min(options.num_words, known),
             start_index=options.start_index,
             oov_index=options.oov_index,
             index_from=options.index_from,
             max_length=int(np.percentile(lengths, options.max_length_percentile)),
+            vocabulary="" if vocabulary is None else vocabulary.digest,
         )
 
     @classmethod

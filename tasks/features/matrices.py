@@ -13,14 +13,15 @@ from storage.snapshots import Rows
 from tasks.features.encoding import Encoder
 from tasks.features.review_features import review_features
 from tasks.features.scaler import Scaler
+from tasks.features.vocabulary import Vocabulary
 
 
 def fit_and_featurize(
-    splits: Mapping[Split, Rows], options: FeatureOptions
+    splits: Mapping[Split, Rows], options: FeatureOptions, vocabulary: Vocabulary | None = None
 ) -> tuple[dict[Split, Matrix], Encoder, Scaler]:
     """Fit the encoder's length on all training reviews and the scaler on the training rows, then make all matrices."""
     labelled = (splits["train"], splits["validation"])
-    encoder = Encoder.fit(np.concatenate([rows.tokens.lengths for rows in labelled]), options)
+    encoder = Encoder.fit(np.concatenate([rows.tokens.lengths for rows in labelled]), options, vocabulary)
     encoded = {name: encoder.encode(rows.tokens) for name, rows in splits.items()}
     features = {name: review_features(part, encoder.num_words) for name, part in encoded.items()}
     scaler = Scaler.fit(features["train"])

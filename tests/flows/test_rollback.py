@@ -35,6 +35,7 @@ def child(monkeypatch: pytest.MonkeyPatch) -> Callable[[float | Exception], None
     order = np.arange(NUM_ROWS)[::-1]
     stored = Predictions(rows.ids.take(order), rows.labels[order], probabilities[order])
     monkeypatch.setattr(task, "read_rows", lambda *_: rows)
+    monkeypatch.setattr(task, "read_raw", lambda *_: tokens)
     monkeypatch.setattr(task, "read_test_predictions", lambda *_: stored)
 
     def answer(moved: float | Exception) -> None:

@@ -81,6 +81,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
         return said
 
     monkeypatch.setattr(task, "read_rows", lambda *_: ROWS)
+    monkeypatch.setattr(task, "read_raw", lambda *_: ROWS.tokens)
     monkeypatch.setattr(task, "read_test_predictions", predictions)
     monkeypatch.setattr(task, "_score_champion", score)
     return world
