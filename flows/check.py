@@ -12,15 +12,17 @@ from pydantic import Field
 
 from flows.runs import Outcome, as_state, check_server, record_run, show_our_logs, trigger
 from storage.errors import DataRejectedError
-from storage.options import CheckOptions, DataOptions, FeatureOptions, RunOptions, SyntheticOptions
-from storage.records import CheckResult, RunStart, SnapshotRecord, Trigger
+from storage.options import CheckOptions, ColumnOptions, DataOptions, FeatureOptions, RunOptions, SyntheticOptions
+from storage.records import CheckResult, Contents, RunStart, SnapshotRecord, Trigger
+from storage.settings import Settings
 from storage.versions import git_commit, library_versions
 from tasks.featurize import featurize
 from tasks.ingest import ingest
 from tasks.report import report
+from tasks.sources.resolve import check_is_named
 from tasks.validate import validate
 
-_OPTIONS = ("source", "sample_size", "data", "synthetic", "features", "checks")
+_OPTIONS = ("source", "append", "sample_size", "data", "columns", "synthetic", "features", "checks")
 
 
 @dataclass(frozen=True)
@@ -35,8 +37,10 @@ class Prepared:
 @flow(name="check", flow_run_name="check {source}", validate_parameters=True)
 def check(
     source: str = "auto",
+    append: list[str] = [],  # noqa: B006 (a default that the form shows; never changed)
     sample_size: Annotated[int, Field(ge=0)] = 0,
     data: DataOptions = DataOptions(),
+    columns: ColumnOptions = ColumnOptions(),
     synthetic: SyntheticOptions = SyntheticOptions(),
     features: FeatureOptions = FeatureOptions(),
     checks: CheckOptions = CheckOptions(),
@@ -44,18 +48,30 @@ def check(
     """Say whether a source is fit to be trained on; nothing is trained.
 
     Args:
-        source: Where the reviews come from: `auto`, `imdb`, `synthetic`, or the path of an .npz file in Keras' layout.
+        source: Where the reviews come from: `auto`, `imdb`, `synthetic`, or a name from the file of sources.
+        append: More named sources of texts, whose rows are added.
         sample_size: Use only this many reviews of train and of test; 0 uses all.
         data: How the source becomes a snapshot.
+        columns: How to read labelled texts.
         synthetic: The embedded synthetic corpus.
         features: Encoding and padding.
         checks: Which checks, and their bounds.
     """
     show_our_logs()
     options = RunOptions.parse(
-        source=source, sample_size=sample_size, data=data, synthetic=synthetic, features=features, checks=checks
+        source=source,
+        append=tuple(append),
+        sample_size=sample_size,
+        data=data,
+        columns=columns,
+        synthetic=synthetic,
+        features=features,
+        checks=checks,
     )
-    return as_state(run(options, trigger()))
+    started_by = trigger()
+    if started_by != "command line":
+        check_is_named(options, Settings.from_environment())
+    return as_state(run(options, started_by))
 
 
 def check_as_flow(options: RunOptions) -> Outcome:
@@ -67,7 +83,8 @@ def check_as_flow(options: RunOptions) -> Outcome:
         RetrainError: The source could not be read.
     """
     check_server()
-    state = check(**{name: getattr(options, name) for name in _OPTIONS}, return_state=True)
+    values = {name: getattr(options, name) for name in _OPTIONS} | {"append": list(options.append)}
+    state = check(**values, return_state=True)
     return cast(Outcome, state.result())
 
 
@@ -85,7 +102,7 @@ def run(options: RunOptions, started_by: Trigger) -> Outcome:
     )
 
     def stages(run_id: str) -> str:
-        prepared = prepare(run_id, options)
+        prepared = prepare(run_id, ingest(run_id, options), options)
         headline = fitness(prepared.snapshot.line, prepared.checks)
         report(run_id, prepared.snapshot, prepared.checks, [], [], headline)
         return headline
@@ -93,15 +110,15 @@ def run(options: RunOptions, started_by: Trigger) -> Outcome:
     return record_run(start, stages)
 
 
-def prepare(run_id: str, options: RunOptions) -> Prepared:
-    """The stages before training: ingest, featurize, validate.
+def prepare(run_id: str, ingested: tuple[SnapshotRecord, Contents], options: RunOptions) -> Prepared:
+    """The stages between ingest and training: featurize, validate.
 
     Raises:
         DataRejectedError: A check failed; its page is made.
     """
-    snapshot = ingest(run_id, options)
+    snapshot, contents = ingested
     matrices_id = featurize(run_id, snapshot, options)
-    checks = validate(run_id, snapshot, matrices_id, options)
+    checks = validate(run_id, snapshot, contents, matrices_id, options)
     rejection = rejected_because(checks)
     if rejection:
         report(run_id, snapshot, checks, [], [], rejection)

@@ -15,9 +15,14 @@ from pydantic import Field
 
 from flows.check import prepare
 from flows.runs import Outcome, as_state, check_server, record_run, show_our_logs, trigger
+from storage.content import sha256_of_json
+from storage.errors import NothingChangedError
+from storage.metrics.reader import MetricsReader
+from storage.metrics.store import MetricsStore
 from storage.options import (
     MODEL_NAMES,
     CheckOptions,
+    ColumnOptions,
     DataOptions,
     FeatureOptions,
     GateOptions,
@@ -26,25 +31,33 @@ from storage.options import (
     SyntheticOptions,
     TrainingOptions,
 )
-from storage.records import Candidate, Decision, RunStart, Trigger
-from storage.versions import git_commit, library_versions
+from storage.records import Candidate, Decision, RunStart, SnapshotRecord, Trigger
+from storage.settings import Settings
+from storage.versions import code_digest, git_commit, library_versions
 from tasks.evaluate import evaluate
+from tasks.ingest import ingest
 from tasks.promote import promote
 from tasks.report import report
+from tasks.sources.resolve import check_is_named
 from tasks.train import train
 
 logger = logging.getLogger(__name__)
+
+_OPTIONS_OF_THE_SNAPSHOT = {"source", "append", "sample_size", "data", "columns", "synthetic", "force"}
 
 
 @flow(name="retrain", flow_run_name="retrain {source}", validate_parameters=True)
 def retrain(
     source: str = "auto",
+    append: list[str] = [],  # noqa: B006 (a default that the form shows; never changed)
     models: list[ModelName] = list(MODEL_NAMES),  # noqa: B006 (a default that the form shows; never changed)
     epochs: Annotated[int, Field(ge=1, le=1000)] = 12,
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 7,
     sample_size: Annotated[int, Field(ge=0)] = 0,
     dry_run: bool = False,
+    force: bool = False,
     data: DataOptions = DataOptions(),
+    columns: ColumnOptions = ColumnOptions(),
     synthetic: SyntheticOptions = SyntheticOptions(),
     features: FeatureOptions = FeatureOptions(),
     checks: CheckOptions = CheckOptions(),
@@ -54,13 +67,16 @@ def retrain(
     """Retrain both models, and promote one if the rule allows it.
 
     Args:
-        source: Where the reviews come from: `auto`, `imdb`, `synthetic`, or the path of an .npz file in Keras' layout.
+        source: Where the reviews come from: `auto`, `imdb`, `synthetic`, or a name from the file of sources.
+        append: More named sources of texts, whose rows are added.
         models: Models to train.
         epochs: Most epochs that a model may train; early stopping usually ends sooner.
         seed: Seed of initial weights, batch order and dropout.
         sample_size: Use only this many reviews of train and of test; 0 uses all. Such a run has a line of its own.
         dry_run: Decide and record the decision, but promote nothing.
+        force: Train anew, even where nothing has changed since a finished run.
         data: How the source becomes a snapshot.
+        columns: How to read labelled texts.
         synthetic: The embedded synthetic corpus.
         features: Encoding and padding.
         checks: Bounds of the checks on the data.
@@ -70,19 +86,25 @@ def retrain(
     show_our_logs()
     options = RunOptions.parse(
         source=source,
+        append=tuple(append),
         models=tuple(models),
         epochs=epochs,
         seed=seed,
         sample_size=sample_size,
         dry_run=dry_run,
+        force=force,
         data=data,
+        columns=columns,
         synthetic=synthetic,
         features=features,
         checks=checks,
         training=training,
         gates=gates,
     )
-    return as_state(run(options, trigger()))
+    started_by = trigger()
+    if started_by != "command line":
+        check_is_named(options, Settings.from_environment())
+    return as_state(run(options, started_by))
 
 
 def run_as_flow(options: RunOptions) -> Outcome:
@@ -94,7 +116,8 @@ def run_as_flow(options: RunOptions) -> Outcome:
     """
     check_server()
     values = {name: getattr(options, name) for name in RunOptions.model_fields}
-    state = retrain(**values | {"models": list(options.models)}, return_state=True)
+    lists = {"models": list(options.models), "append": list(options.append)}
+    state = retrain(**values | lists, return_state=True)
     return cast(Outcome, state.result())
 
 
@@ -117,19 +140,49 @@ def pipeline(run_id: str, options: RunOptions) -> str:
     """The stages, in their order; returns the verdict in one sentence.
 
     Raises:
+        NothingChangedError: A finished run has given what this one would.
         DataRejectedError: A check failed, so nothing was trained.
         RetrainError: A stage could not do its work.
     """
     if options.epochs == 1 and options.checks.convergence == "fail":
         logger.warning("one epoch can show no convergence: nothing will be promoted, unless checks.convergence=warn")
-    prepared = prepare(run_id, options)
-    snapshot, matrices_id = prepared.snapshot, prepared.matrices_id
+    ingested = ingest(run_id, options)
+    snapshot = ingested[0]
+    skip_unchanged(run_id, snapshot, options)
+    prepared = prepare(run_id, ingested, options)
+    matrices_id = prepared.matrices_id
     trained = [train(run_id, model, matrices_id, options) for model in options.models]
     candidates = [evaluate(run_id, one, snapshot, matrices_id, options) for one in trained]
     decisions = promote(run_id, candidates, prepared.checks, snapshot, options)
     headline = verdict(candidates, decisions, snapshot.line, options.dry_run)
     report(run_id, snapshot, prepared.checks, candidates, decisions, headline)
     return headline
+
+
+def skip_unchanged(run_id: str, snapshot: SnapshotRecord, options: RunOptions) -> None:
+    """Stop a run that could only give what a finished one has given.
+
+    Raises:
+        NothingChangedError: There is a finished run of the same snapshot, configuration, seed, code and libraries.
+    """
+    settings = Settings.from_environment()
+    fingerprint = sha256_of_json(
+        {
+            "line": snapshot.line,
+            "snapshot": snapshot.id,
+            # Where the rows came from does not matter, as long as they are the same.
+            "options": options.model_dump(mode="json", exclude=_OPTIONS_OF_THE_SNAPSHOT),
+            "code": code_digest(),
+            "libraries": library_versions(),
+        }
+    )
+    finished = MetricsReader(settings.database_url).finished_run(fingerprint)
+    if finished and not options.force:
+        raise NothingChangedError(
+            f"nothing has changed since run {finished}: the same snapshot, configuration, code and seed would give the "
+            "same models. To train anew all the same: --force."
+        )
+    MetricsStore(settings.database_url).record_fingerprint(run_id, fingerprint)
 
 
 def verdict(candidates: list[Candidate], decisions: list[Decision], line: str, dry_run: bool) -> str:

@@ -15,7 +15,7 @@ from prefect.states import Completed, Failed
 
 from storage.bundles import sweep_unrecorded
 from storage.content import sweep
-from storage.errors import DataRejectedError, OptionError, RetrainError
+from storage.errors import DataRejectedError, NothingChangedError, OptionError, RetrainError
 from storage.metrics.store import MetricsStore
 from storage.records import RunStart, RunState, Trigger
 from storage.settings import Settings
@@ -82,6 +82,8 @@ def record_run(start: RunStart, stages: Callable[[str], str]) -> Outcome:
 
     try:
         return finish("completed", stages(run_id))
+    except NothingChangedError as reason:
+        return finish("skipped", str(reason))
     except RetrainError as error:
         error.run_id = run_id
         return finish("rejected data" if isinstance(error, DataRejectedError) else "failed", str(error), error)
@@ -116,7 +118,7 @@ def trigger() -> Trigger:
 def as_state(outcome: Outcome) -> State[Any]:
     """The outcome as Prefect shows it: a rejected model is a run that ended well, rejected data and faults are not."""
     message = f"{outcome.run_id}: {outcome.message}"
-    if outcome.state == "completed":
-        return Completed(message=message, data=outcome)
+    if outcome.state in ("completed", "skipped"):
+        return Completed(name=outcome.state.capitalize(), message=message, data=outcome)
     name = "DataRejected" if outcome.state == "rejected data" else "Failed"
     return Failed(message=message, name=name, data=outcome.error)

@@ -28,7 +28,7 @@ from tasks.features.matrices import fit_and_featurize
 from tasks.features.review_features import review_features
 from tasks.features.scaler import Scaler
 from tasks.sources.base import LabelledReviews, Reviews
-from tasks.sources.resolve import load_reviews
+from tasks.sources.resolve import OpenedTexts, open_source
 from tasks.sources.splits import split_rows
 
 Inject = Callable[[pytest.MonkeyPatch], None]
@@ -67,7 +67,12 @@ def _random() -> np.random.Generator:
 
 def _in_source(change: Callable[[Reviews], Reviews]) -> Inject:
     def inject(monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("tasks.ingest.load_reviews", lambda *given: change(load_reviews(*given)))
+        def broken(*given: Any) -> Reviews:
+            found = open_source(*given)
+            assert not isinstance(found, OpenedTexts)
+            return change(found)
+
+        monkeypatch.setattr("tasks.ingest.open_source", broken)
 
     return inject
 

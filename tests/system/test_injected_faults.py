@@ -36,6 +36,8 @@ QUICK: dict[str, Any] = {
     "epochs": 12,
     "synthetic": {"num_train": 3000, "num_test": 1500},
     "training": {"batch_size": 64, "learning_rate": 0.002},
+    # What was trained before a fault was injected must not stand in for what is trained after.
+    "force": True,
 }
 
 
