@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -78,7 +79,9 @@ def cli() -> None:
     retrain history      what was run, and what came of it
     retrain show latest  one run in full
     retrain champion     what serves now, and what served before
+    retrain predict      label new reviews with the champion
     retrain rollback     put an earlier champion back
+    retrain monitor      hold the champion against the labelled reviews that came since
 
     Where things are kept: the folder in RETRAIN_HOME (default ~/.retrain).
     """
@@ -109,20 +112,21 @@ sample_option = click.option(
 
 
 @cli.command()
-@click.argument("source", metavar="SOURCE")
+@click.argument("sources", metavar="SOURCE", nargs=-1, required=True)
 @sample_option
 @set_option
 @json_option
-def check(source: str, sample_size: int | None, groups: dict[str, Any], as_json: bool) -> None:
+def check(sources: tuple[str, ...], sample_size: int | None, groups: dict[str, Any], as_json: bool) -> None:
     """Read SOURCE and check its data; nothing is trained. SOURCE is what `retrain run --source` takes.
 
     \b
     Example:
-      retrain check my-reviews.npz
+      retrain check reviews.csv
+      retrain check reviews.csv more-reviews.csv --set columns.text=body
     """
     from storage.options import RunOptions
 
-    flat = {"source": source, **({"sample_size": sample_size} if sample_size else {})}
+    flat = {**_sources(sources), **({"sample_size": sample_size} if sample_size else {})}
     options = RunOptions.parse(**{**flat, **groups})
     settings = _ready(options)
     from flows.check import check_as_flow
@@ -131,24 +135,30 @@ def check(source: str, sample_size: int | None, groups: dict[str, Any], as_json:
 
 
 @cli.command()
-@click.option("--source", help="auto, imdb, synthetic, or an .npz file in Keras' IMDB layout.  [default: auto]")
+@click.option(
+    "--source", "sources", multiple=True,
+    help="A file (.csv, .tsv, .jsonl, .parquet, .npz), a folder, a named source, auto, imdb or synthetic; several are "
+    "put together.  [default: auto]",
+)  # fmt: skip
 @click.option("--models", callback=_comma_separated, help="Models to train, separated by commas.  [default: both]")
 @click.option("--epochs", type=int, help="Most epochs a model may train.  [default: 12]")
 @click.option("--seed", type=int, help="Seed of weights, batches and dropout.  [default: 7]")
 @sample_option
 @click.option("--dry-run", is_flag=True, default=None, help="Decide, but promote nothing.")
+@click.option("--force", is_flag=True, default=None, help="Train anew, even if nothing has changed since a run.")
 @set_option
 @json_option
-def run(groups: dict[str, Any], as_json: bool, **flat: Any) -> None:
+def run(sources: tuple[str, ...], groups: dict[str, Any], as_json: bool, **flat: Any) -> None:
     """Train both models, evaluate them, and promote one if the rule allows it.
 
     \b
     Example:
       retrain run --source synthetic --epochs 20
+      retrain run --source reviews.csv --source more-reviews.csv
     """
     from storage.options import RunOptions
 
-    given = {name: value for name, value in flat.items() if value is not None}
+    given = {**_sources(sources), **{name: value for name, value in flat.items() if value is not None}}
     options = RunOptions.parse(**{**given, **groups})
     settings = _ready(options)
     from flows.retrain import run_as_flow
@@ -217,6 +227,44 @@ def champion(line: str | None, all_of_them: bool, as_json: bool) -> None:
 
 
 @cli.command()
+@click.argument("texts", metavar="[TEXT]...", nargs=-1)
+@click.option("--input", "source", help="A file (.csv, .tsv, .jsonl, .parquet), a folder or a named source.")
+@click.option("--output", type=click.Path(path_type=Path), help="File to write: .parquet, .csv or .jsonl.")
+@click.option("--line", default="", help="Whose champion.  [default: the only line that has one]")
+@set_option
+@json_option
+def predict(
+    texts: tuple[str, ...],
+    source: str | None,
+    output: Path | None,
+    line: str,
+    groups: dict[str, Any],
+    as_json: bool,
+) -> None:
+    """Label reviews with the champion: each TEXT, or all rows of --input into --output.
+
+    \b
+    Example:
+      retrain predict "A wonderful film, and not a minute too long."
+      retrain predict --input new-reviews.csv --output labelled.parquet
+    """
+    from flows import terminal
+    from storage.options import RunOptions
+    from tasks.scoring.labels import label_source, label_texts
+
+    if bool(texts) == bool(source) or bool(source) != bool(output):
+        raise click.UsageError("give texts to label, or both --input and --output.")
+    settings = Settings.from_environment()
+    options = RunOptions.parse(**{**({"source": source} if source else {}), **groups})
+    if source is None:
+        labelled = label_texts(settings, texts, line)
+        terminal.print_json(labelled) if as_json else terminal.print_labels(_console(), labelled)
+    elif output is not None:
+        scored = label_source(settings, options, output.absolute(), line)
+        terminal.print_json(scored) if as_json else terminal.print_scored(_console(), scored)
+
+
+@cli.command()
 @click.argument("line", metavar="LINE")
 @click.option("--reason", required=True, help="Why; it is kept in the history.")
 @click.option(
@@ -244,6 +292,35 @@ def rollback(line: str, reason: str, to: int | None, dry_run: bool, as_json: boo
     from flows.rollback import rollback_as_flow
 
     _finish(settings, lambda: rollback_as_flow(line, reason.strip(), to or 0, dry_run=dry_run), as_json=as_json)
+
+
+@cli.command()
+@click.argument("source", metavar="SOURCE")
+@click.option("--line", default="", help="Whose champion.  [default: the only line that has one]")
+@set_option
+@json_option
+def monitor(source: str, line: str, groups: dict[str, Any], as_json: bool) -> None:
+    """Hold the champion against the labelled reviews of SOURCE that came since it was trained.
+
+    \b
+    Example:
+      retrain monitor reviews.csv
+      retrain monitor new-reviews.csv --line reviews --set monitor.max_accuracy_loss=0.03
+    """
+    from storage.metrics.reader import MetricsReader
+    from storage.options import MonitorRunOptions
+    from tasks.scoring.champion import serving
+
+    options = MonitorRunOptions.parse(**{"source": source, "line": line, **groups})
+    serving(MetricsReader(Settings.from_environment().database_url).champions(), line)
+    settings = _ready(options)
+    from flows.monitor import monitor_as_flow
+
+    _finish(settings, lambda: monitor_as_flow(options), as_json=as_json, in_full=True)
+
+
+def _sources(sources: tuple[str, ...]) -> dict[str, Any]:
+    return {"source": sources[0], "append": sources[1:]} if sources else {}
 
 
 def _ready(options: RunOptions) -> Settings:

@@ -13,10 +13,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from storage.records import Champion, RunSummary
+from storage.records import Champion, LabelledText, RunSummary, ScoredFile
 from tasks.training.progress import duration_words
 
-_STATE_STYLES = {"completed": "green", "running": "cyan", "rejected data": "yellow"}
+_STATE_STYLES = {"completed": "green", "skipped": "dim", "running": "cyan", "rejected data": "yellow"}
 _METRIC_NAMES = {"auc": "AUC", "log_loss": "log loss", "brier": "Brier score", "f1": "F1"}
 _SHOWN_ROWS, _KEPT_ROWS = 3, 20
 _TRIGGERS = {"command line": "from the command line", "schedule": "on schedule", "deployment": "from a deployment"}
@@ -71,6 +71,9 @@ def print_run(console: Console, run: dict[str, Any]) -> None:
         facts.add_row(f"[dim]{name}[/]", _plain(value))
     console.print(facts)
     _print_checks(console, "Checks of the data", run["checks"], "data")
+    if run["observation"]:
+        _print_observation(console, run["observation"], run["options"])
+        _print_checks(console, "Checks of the champion", run["checks"], "champion")
     _print_models(console, run["candidates"], run["checks"])
     decided = {decision["candidate_id"] for decision in run["decisions"]}
     for candidate in run["candidates"]:
@@ -112,6 +115,31 @@ def print_succession(console: Console, champions: Sequence[Champion]) -> None:
     console.print(table)
 
 
+def print_labels(console: Console, labelled: Sequence[LabelledText]) -> None:
+    """Each text with its label, and who gave it."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in ("label", "probability"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("text", overflow="ellipsis", no_wrap=True)
+    for one in labelled:
+        label = "[green]1 positive[/]" if one.label else "[red]0 negative[/]"
+        table.add_row(label, f"{one.probability:.4f}", _plain(" ".join(one.text.split())))
+    console.print(table)
+    console.print(f"[dim]by the champion {labelled[0].champion}[/]", highlight=False)
+
+
+def print_scored(console: Console, scored: ScoredFile) -> None:
+    """What came of a scored source, and where it stands."""
+    negative = scored.num_rows - scored.num_refused - scored.num_positive
+    console.print(
+        f"{scored.num_rows:,} rows: {scored.num_positive:,} positive, {negative:,} negative, "
+        f"{scored.num_refused:,} without a label, by the champion {scored.champion}\n{scored.path}",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
+
+
 def _duration(seconds: float | None) -> str:
     return "-" if seconds is None else duration_words(seconds)
 
@@ -135,6 +163,30 @@ def _facts(run: dict[str, Any]) -> list[tuple[str, str]]:
 def _print_checks(console: Console, title: str, checks: list[dict[str, Any]], subject: str) -> None:
     of_subject = [{**check, "words": _check_words(check)} for check in checks if check["subject"] == subject]
     _print_table(console, title, of_subject, ("name", "verdict", "words"))
+
+
+def _print_observation(console: Console, observation: dict[str, Any], options: dict[str, Any]) -> None:
+    """How the champion does, beside how it did."""
+    seen = observation["num_new"] > 0
+    bounds = f" [{observation['lower']:.4f}, {observation['upper']:.4f}]" if seen else ""
+    accuracy = f"{observation['accuracy']:.4f}{bounds}" if seen else "-"
+    auc = "-" if observation["auc"] is None else f"{observation['auc']:.4f}"
+    shares = f"{observation['predicted_positive']:.1%} predicted, {observation['positive']:.1%} true" if seen else "-"
+    facts = (
+        ("champion", f"{observation['candidate_id']}, number {observation['position']} of {observation['line']}"),
+        ("reviews", f"{options.get('source', '-')}: {observation['num_rows']:,} rows, {observation['num_new']:,} new"),
+        ("accuracy", f"{accuracy}, {observation['promoted_accuracy']:.4f} at promotion"),
+        ("AUC", auc),
+        ("positive", shares),
+        ("verdict", observation["verdict"]),
+    )
+    table = Table(
+        title="Champion", title_justify="left", title_style="bold", box=None, pad_edge=False, show_header=False
+    )
+    for name, value in facts:
+        table.add_row(f"[dim]{name}[/]", _plain(value))
+    console.print()
+    console.print(table)
 
 
 def _check_words(check: dict[str, Any]) -> str:
@@ -273,6 +325,8 @@ def _short_verdict(run: RunSummary) -> str | Text:
         return f"dry run: would {would} {run.promoted}" if run.dry_run else f"[green]{put} {run.promoted}[/]"
     if run.flow == "check" and run.state == "completed":
         return _plain(run.message.removeprefix(f"{run.line} is "))
+    if run.flow in ("score", "monitor") and run.state == "completed":
+        return _plain(run.message)
     if run.state == "completed":
         did, would = ("put back", "put back") if run.flow == "rollback" else ("promoted", "promote")
         return f"dry run: would {would} nothing" if run.dry_run else f"nothing {did}"

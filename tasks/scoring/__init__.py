@@ -1,0 +1,1 @@
+"""Labels for new reviews: the champion that serves, rows in, probabilities out."""
