@@ -18,6 +18,7 @@ from storage.metrics.reader import MetricsReader
 from storage.metrics.store import MetricsStore
 from storage.records import (
     Candidate,
+    CheckResult,
     Comparison,
     ConfusionMatrix,
     Decision,
@@ -25,6 +26,7 @@ from storage.records import (
     Evaluation,
     Gate,
     Metric,
+    Observation,
     RunStart,
     SnapshotRecord,
     Split,
@@ -132,6 +134,19 @@ class Bench:
         run_id = self.start_run(flow="rollback", seed=None, options={}, dry_run=dry_run)
         decision = Decision(candidate_id, promote, "complaints", (PASSED,), succession="rollback")
         self.decide(decision, run_id=run_id, position=position, dry_run=dry_run)
+        return run_id
+
+    def observe(self, *results: CheckResult, line: str = "imdb", **changes: Any) -> str:
+        """Record that a run of the monitor has watched the champion, and return the run's id."""
+        champion = self.reader.champion(line)
+        assert champion is not None
+        run_id = self.start_run("-", flow="monitor", seed=None, options={"source": "today"})
+        usual = Observation(
+            *(line, champion.position, champion.candidate_id, 300, 200),
+            *(0.9, 0.85, 0.94, 0.95, 0.91, 0.52, 0.5),
+            *("healthy", "it holds"),
+        )
+        self.store.record_observation(run_id, dataclasses.replace(usual, **changes), results)
         return run_id
 
     def query(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:

@@ -77,6 +77,17 @@ VALID: dict[str, dict[str, Any]] = {
         "line": "l", "position": 1, "previous": 0, "decision_id": "e", "candidate_id": "c", "succession": "promotion",
         "mark": 1, "reason": "", "promoted_at": NOW,
     },
+    "observations": {
+        "run_id": "r", "line": "l", "position": 1, "candidate_id": "c", "num_rows": 20, "num_new": 10, "accuracy": 0.5,
+        "lower": 0.4, "upper": 0.6, "auc": 0.5, "promoted_accuracy": 0.5, "predicted_positive": 0.5, "positive": 0.5,
+        "verdict": "healthy", "reason": "", "observed_at": NOW,
+    },
+}  # fmt: skip
+
+# An observation that found nothing to measure.
+NOTHING_NEW = {
+    "num_new": 0, "accuracy": None, "lower": None, "upper": None, "auc": None, "predicted_positive": None,
+    "positive": None,
 }  # fmt: skip
 
 ACCEPTED: list[tuple[str, dict[str, Any]]] = [
@@ -106,6 +117,12 @@ ACCEPTED: list[tuple[str, dict[str, Any]]] = [
     ("comparisons", {"p_value": 0.0, "difference": -1.0}),
     ("comparisons", {"p_value": 1.0, "difference": 1.0}),
     ("comparisons", {"auc_standard_error": 0.0}),
+    *(("observations", {"verdict": verdict}) for verdict in ("degraded", "drifted", "too few rows")),
+    ("observations", {"num_rows": 10}),
+    ("observations", {"accuracy": 0.0, "lower": 0.0}),
+    ("observations", {"accuracy": 1.0, "upper": 1.0}),
+    ("observations", {"auc": None}),
+    ("observations", {**NOTHING_NEW, "verdict": "too few rows"}),
 ]
 
 REFUSED: list[tuple[str, dict[str, Any]]] = [
@@ -170,6 +187,18 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("champions", {"position": 0, "previous": -1}),
     ("champions", {"position": 2, "previous": 0}),
     ("champions", {"position": 1, "previous": 1}),
+    ("observations", {"verdict": "fine"}),
+    ("observations", {"num_new": 21}),
+    ("observations", {"num_new": -1}),
+    ("observations", {"accuracy": 0.399}),
+    ("observations", {"accuracy": 0.601}),
+    ("observations", {"lower": -0.001}),
+    ("observations", {"upper": 1.001}),
+    ("observations", {"auc": 1.001}),
+    ("observations", {"promoted_accuracy": -0.001}),
+    *(("observations", {name: NAN}) for name in ("accuracy", "lower", "upper", "predicted_positive", "positive")),
+    *(("observations", {**NOTHING_NEW, "verdict": verdict}) for verdict in ("healthy", "degraded", "drifted")),
+    ("observations", {**NOTHING_NEW, "verdict": "too few rows", "accuracy": 0.5}),
 ]
 
 TABLES = {name: Base.metadata.tables[name] for name in VALID}
@@ -194,6 +223,8 @@ BOUNDED = [
     ("comparisons", "p_value"),
     ("comparisons", "difference"),
     ("comparisons", "auc_standard_error"),
+    ("observations", "accuracy"),
+    ("observations", "promoted_accuracy"),
 ]
 
 
@@ -439,6 +470,7 @@ UPDATED = {
     "decisions": "reason",
     "diagnoses": "remedy",
     "gates": "words",
+    "observations": "verdict",
 }
 APPEND_ONLY = list(UPDATED)
 
@@ -483,12 +515,13 @@ def test_what_was_decided_is_not_changed_through_the_stores_own_connection(
 
 @pytest.fixture(scope="module")
 def decided(make_bench: MakeBench) -> Bench:
-    """A store whose line has had two champions, and a rejection with its diagnosis."""
+    """A store whose line has had two champions, a rejection with its diagnosis, and an observation."""
     bench = make_bench()
     bench.promote()
     bench.promote(position=1, with_comparison=True)
     suspect = Suspect("split", "likely", "test is weak", "draw it at random")
     bench.decide(Decision(bench.candidate().id, False, "weak", (), diagnosis=(suspect,)), position=2)
+    bench.observe()
     return bench
 
 
