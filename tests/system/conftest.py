@@ -82,16 +82,22 @@ class PrefectServer:
 
     api: str
 
-    def post(self, path: str, body: Mapping[str, Any]) -> Any:
+    def post(self, path: str, body: Mapping[str, Any] | list[Any]) -> Any:
+        return self._send("POST", path, body)
+
+    def patch(self, path: str, body: Mapping[str, Any]) -> None:
+        self._send("PATCH", path, body)
+
+    def _send(self, method: str, path: str, body: Mapping[str, Any] | list[Any]) -> Any:
         request = urllib.request.Request(
-            f"{self.api}{path}", json.dumps(body).encode(), {"Content-Type": "application/json"}
+            f"{self.api}{path}", json.dumps(body).encode(), {"Content-Type": "application/json"}, method=method
         )
         # A server whose database is busy answers 503, and asks to be asked again.
         deadline = time.monotonic() + 60
         while True:
             try:
                 with urllib.request.urlopen(request, timeout=30) as response:
-                    return json.load(response)
+                    return json.loads(response.read() or b"null")
             except urllib.error.HTTPError as error:
                 if error.code != 503 or time.monotonic() > deadline:
                     raise
@@ -151,3 +157,48 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prefect
 def shell(tmp_path_factory: pytest.TempPathFactory, prefect_server: PrefectServer) -> Shell:
     """A fresh home for the tests of one module, beside the shared server."""
     return Shell(tmp_path_factory.mktemp("shell"), {"PREFECT_API_URL": prefect_server.api})
+
+
+@pytest.fixture(scope="module")
+def deployments(shell: Shell, prefect_server: PrefectServer) -> dict[str, dict[str, Any]]:
+    """The deployments of `prefect.yaml`, by name, made the way that the README says."""
+    prefect = str(BIN / "prefect")
+    pool = shell.call(prefect, "work-pool", "create", "retrain", "--type", "process", "--overwrite", cwd=ROOT)
+    assert pool.returncode == 0, pool.stderr
+    done = shell.call(prefect, "--no-prompt", "deploy", "--all", cwd=ROOT)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return {found["name"]: found for found in prefect_server.post("/deployments/filter", {})}
+
+
+@pytest.fixture(scope="module")
+def worker(shell: Shell, deployments: dict[str, dict[str, Any]]) -> Iterator[None]:
+    """A worker, started in another folder than the repository."""
+    command = (str(BIN / "prefect"), "worker", "start", "--pool", "retrain", "--type", "process")
+    process = shell.start(*command, output=shell.folder / "worker.log")
+    yield
+    end(process)
+
+
+def flow_run(server: PrefectServer, run_id: str) -> dict[str, Any]:
+    """A flow run as the server knows it."""
+    (run,) = server.post("/flow_runs/filter", {"flow_runs": {"id": {"any_": [run_id]}}})
+    found: dict[str, Any] = run
+    return found
+
+
+def ended(server: PrefectServer, run_id: str, seconds: float = 180) -> dict[str, Any]:
+    """A flow run, when it has ended."""
+
+    def look() -> dict[str, Any] | None:
+        run = flow_run(server, run_id)
+        return run if run["state_type"] in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED") else None
+
+    run: dict[str, Any] = wait_for(look, seconds)
+    return run
+
+
+def finished(server: PrefectServer, deployment: dict[str, Any], parameters: dict[str, Any]) -> dict[str, Any]:
+    """A manual run of a deployment, when it has ended."""
+    body = {"parameters": parameters, "state": {"type": "SCHEDULED"}}
+    created = server.post(f"/deployments/{deployment['id']}/create_flow_run", body)
+    return ended(server, created["id"])

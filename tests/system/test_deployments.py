@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-import pytest
-
-from tests.system.conftest import BIN, ROOT, PrefectServer, Shell, end, wait_for
+from tests.system.conftest import PrefectServer, Shell, finished, wait_for
 
 QUICK = {
     "source": "synthetic",
@@ -16,39 +13,6 @@ QUICK = {
     "epochs": 1,
     "synthetic": {"num_train": 300, "num_test": 200},
 }
-
-
-@pytest.fixture(scope="module")
-def deployments(shell: Shell, prefect_server: PrefectServer) -> dict[str, dict[str, Any]]:
-    """The deployments of `prefect.yaml`, by name, made the way that the README says."""
-    prefect = str(BIN / "prefect")
-    pool = shell.call(prefect, "work-pool", "create", "retrain", "--type", "process", cwd=ROOT)
-    assert pool.returncode == 0, pool.stderr
-    done = shell.call(prefect, "--no-prompt", "deploy", "--all", cwd=ROOT)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return {found["name"]: found for found in prefect_server.post("/deployments/filter", {})}
-
-
-@pytest.fixture(scope="module")
-def worker(shell: Shell, deployments: dict[str, dict[str, Any]]) -> Iterator[None]:
-    """A worker, started in another folder than the repository."""
-    command = (str(BIN / "prefect"), "worker", "start", "--pool", "retrain", "--type", "process")
-    process = shell.start(*command, output=shell.folder / "worker.log")
-    yield
-    end(process)
-
-
-def finished(server: PrefectServer, deployment: dict[str, Any], parameters: dict[str, Any]) -> dict[str, Any]:
-    """A manual run of a deployment, when it has ended."""
-    body = {"parameters": parameters, "state": {"type": "SCHEDULED"}}
-    created = server.post(f"/deployments/{deployment['id']}/create_flow_run", body)
-
-    def ended() -> dict[str, Any] | None:
-        (run,) = server.post("/flow_runs/filter", {"flow_runs": {"id": {"any_": [created["id"]]}}})
-        return run if run["state_type"] in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED") else None
-
-    run: dict[str, Any] = wait_for(ended, 180)
-    return run
 
 
 def test_the_weekly_deployment_is_really_scheduled(
@@ -72,12 +36,13 @@ def test_the_weekly_deployment_is_really_scheduled(
 def test_deployments_allow_one_run_at_a_time_and_check_their_parameters(
     deployments: dict[str, dict[str, Any]],
 ) -> None:
-    assert set(deployments) == {"weekly", "manual"}
+    assert set(deployments) == {"weekly", "manual", "nightly-monitor", "on-degradation", "score", "rollback"}
     for deployment in deployments.values():
         assert deployment["enforce_parameter_schema"] is True
         assert deployment["global_concurrency_limit"]["limit"] == 1
         assert deployment["description"]
-    assert deployments["manual"]["schedules"] == []
+    active = {name for name, one in deployments.items() if any(schedule["active"] for schedule in one["schedules"])}
+    assert active == {"weekly"}
 
 
 def test_the_form_shows_bounds_choices_and_descriptions(deployments: dict[str, dict[str, Any]]) -> None:
@@ -134,7 +99,16 @@ def test_data_that_a_check_refuses_is_a_state_and_a_page_of_its_own(
 def test_a_run_that_cannot_read_its_source_fails_and_says_why(
     shell: Shell, prefect_server: PrefectServer, deployments: dict[str, dict[str, Any]], worker: None
 ) -> None:
-    run = finished(prefect_server, deployments["manual"], {**QUICK, "source": "/no/such.npz"})
+    (shell.home / "sources.toml").write_text('[shop]\npath = "gone.csv"\n', encoding="utf-8")
+    run = finished(prefect_server, deployments["manual"], {**QUICK, "source": "shop"})
     assert run["state_name"] == "Failed"
-    assert "there is no file /no/such.npz" in run["state"]["message"]
+    assert f"the source 'shop' is to be read from {shell.home / 'gone.csv'}" in run["state"]["message"]
     assert shell.json("show", "latest")["state"] == "failed"
+
+
+def test_whoever_fills_in_a_form_cannot_open_a_file(
+    shell: Shell, prefect_server: PrefectServer, deployments: dict[str, dict[str, Any]], worker: None
+) -> None:
+    run = finished(prefect_server, deployments["manual"], {**QUICK, "source": "/etc/passwd"})
+    assert run["state_name"] == "Failed"
+    assert "a deployment reads named sources only" in run["state"]["message"]
