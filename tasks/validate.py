@@ -36,14 +36,17 @@ def validate(
     settings = Settings.from_environment()
     store = MetricsStore(settings.database_url)
     with measured_stage(store, run_id, "validate"):
+        words = read_vocabulary(settings.snapshots, snapshot.id)
+        vocabulary = Vocabulary.from_json(words) if words else None
         featurized = read_featurized(settings.matrices, matrices_id)
         data = CheckedData(
             rows={name: read_rows(settings.snapshots, snapshot.id, name) for name in SPLITS},
             matrices={name: read_matrix(settings.matrices, matrices_id, name) for name in SPLITS},
             encoder=Encoder.from_json(featurized.encoder),
             scaler=Scaler.from_json(featurized.scaler),
-            reference=_reference(settings, snapshot),
+            reference=_reference(settings, snapshot, vocabulary),
             contents=contents,
+            vocabulary=vocabulary,
         )
         results = run_checks(DATA_CHECKS, data, options.checks)
         store.record_checks(run_id, results)
@@ -51,21 +54,21 @@ def validate(
     return results
 
 
-def _reference(settings: Settings, snapshot: SnapshotRecord) -> Rows | str | None:
+def _reference(settings: Settings, snapshot: SnapshotRecord, today: Vocabulary | None) -> Rows | str | None:
     """What the champion was trained on; None without a champion; why, where it cannot be read."""
     champion = MetricsReader(settings.database_url).champion(snapshot.line)
     if champion is None:
         return None
     try:
         rows = read_rows(settings.snapshots, champion.snapshot_id, "train")
-        today, theirs = (read_vocabulary(settings.snapshots, one) for one in (snapshot.id, champion.snapshot_id))
+        theirs = read_vocabulary(settings.snapshots, champion.snapshot_id)
     except ContentError as error:
         return str(error)
-    if bool(today) != bool(theirs):
+    if (today is None) != (theirs is None):
         return "they are word ranks without words, and today's reviews are texts, or the other way round"
-    if today and theirs:
+    if today is not None and theirs is not None:
         # A rank is a word only together with its vocabulary, and this week's is another one.
-        rows = replace(rows, tokens=_translated(rows.tokens, Vocabulary.from_json(theirs), Vocabulary.from_json(today)))
+        rows = replace(rows, tokens=_translated(rows.tokens, Vocabulary.from_json(theirs), today))
     return rows
 
 

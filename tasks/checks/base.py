@@ -20,6 +20,7 @@ from storage.sequences import Sequences
 from storage.snapshots import Rows
 from tasks.features.encoding import Encoder
 from tasks.features.scaler import Scaler
+from tasks.features.vocabulary import Vocabulary
 
 MAX_OFFENDING_ROWS = 20
 
@@ -37,6 +38,7 @@ class CheckedData:
         reference: Training rows of the snapshot that the line's champion was trained on; None where there is no
             champion; where they cannot be read, why.
         contents: What was read of the source, and what could not be used.
+        vocabulary: The words behind the ranks, where there are any.
     """
 
     rows: Mapping[Split, Rows]
@@ -45,6 +47,7 @@ class CheckedData:
     scaler: Scaler
     reference: Rows | str | None = None
     contents: Contents | None = None
+    vocabulary: Vocabulary | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -111,6 +111,8 @@ def _feature(index: int) -> str:
 def _word(index: int, data: CheckedData) -> str:
     names = {data.encoder.start_index: "the start token", data.encoder.oov_index: "a word out of the vocabulary"}
     rank = index - data.encoder.index_from
+    if data.vocabulary is not None and 1 <= rank <= len(data.vocabulary) and index not in names:
+        return f"the word {data.vocabulary.words[rank - 1].as_py()!r}"
     return names.get(index, f"the word of rank {rank:,} (index {index:,})")
 
 

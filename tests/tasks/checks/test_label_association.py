@@ -15,6 +15,7 @@ from storage.snapshots import Rows, row_ids
 from tasks.checks.base import CheckedData
 from tasks.checks.label_association import check_label_association
 from tasks.features.matrices import fit_and_featurize
+from tasks.features.vocabulary import Vocabulary
 from tasks.features.review_features import FEATURE_NAMES
 from tasks.sources.base import Reviews
 from tasks.sources.splits import split_rows
@@ -216,6 +217,17 @@ def test_odd_ids_and_indices_do_not_raise(checked_data: CheckedData) -> None:
     result = check(replace(checked_data, rows=rows, matrices={**checked_data.matrices, "train": odd}))
     assert result.verdict == "pass"
     assert "train_place_auc" not in result.measured
+
+
+def test_a_word_is_named_where_there_are_words(checked_data: CheckedData) -> None:
+    unnamed = str(check(checked_data).measured["train_word"])
+    rank = int(unnamed.split("rank ")[1].split()[0])
+    words = [f"word{number}" for number in range(1, 999)]
+    named = replace(checked_data, vocabulary=Vocabulary(pa.array(words), "words"))
+    assert check(named).measured["train_word"] == f"the word 'word{rank}' in train"
+    # What is out of the vocabulary has no name, whatever rank it was given.
+    few = replace(checked_data, vocabulary=Vocabulary(pa.array(words[: rank - 1]), "words"))
+    assert check(few).measured["train_word"] == unnamed
 
 
 def test_imdb_passes(imdb_reviews: Reviews) -> None:
