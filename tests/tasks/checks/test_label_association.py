@@ -15,8 +15,8 @@ from storage.snapshots import Rows, row_ids
 from tasks.checks.base import CheckedData
 from tasks.checks.label_association import check_label_association
 from tasks.features.matrices import fit_and_featurize
-from tasks.features.vocabulary import Vocabulary
 from tasks.features.review_features import FEATURE_NAMES
+from tasks.features.vocabulary import Vocabulary
 from tasks.sources.base import Reviews
 from tasks.sources.splits import split_rows
 
