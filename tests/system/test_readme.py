@@ -8,16 +8,20 @@ import shlex
 import sqlite3
 import subprocess
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import click
 import pytest
+import yaml
 from click.testing import CliRunner
 
 from flows.cli import cli
 from storage.metrics.tables import Base
 from storage.options import GateOptions, RunOptions
 from tasks.promotion.rule import decide
+from tasks.sources.named import read_named
+from tests.reviews import reviews
 from tests.system.conftest import ROOT, Shell
 from tests.system.faults import FAULTS
 from tests.system.test_retrain import QUICK
@@ -39,6 +43,8 @@ def commands(program: str) -> list[str]:
 def filled(shell: Shell) -> Shell:
     done = shell.retrain(*QUICK)
     assert done.returncode == 0, done.stderr
+    ratings = [{"body": review.text, "stars": 1 + 4 * int(review.label)} for review in reviews(1000, seed=1)]
+    (shell.folder / "ratings.jsonl").write_text("\n".join(map(json.dumps, ratings)), encoding="utf-8")
     return shell
 
 
@@ -54,10 +60,12 @@ def test_make_knows_the_targets(command: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-WRITING = ("retrain run", "retrain rollback")
+# The day with reviews of one's own is run in test_day.py, and runs in test_retrain.py.
+DAY = README.split("## A day with reviews of your own")[1].split("\n## ")[0]
+ELSEWHERE = [line for line in commands("retrain") if line in DAY or line.startswith("retrain run")]
 
 
-@pytest.mark.parametrize("command", [line for line in commands("retrain") if not line.startswith(WRITING)])
+@pytest.mark.parametrize("command", [line for line in commands("retrain") if line not in ELSEWHERE])
 def test_the_reading_commands_work(filled: Shell, command: str) -> None:
     done = filled.retrain(*shlex.split(command)[1:])
     assert done.returncode == 0, done.stderr
@@ -69,7 +77,7 @@ def test_the_options_of_a_run_are_understood(command: str, monkeypatch: pytest.M
     """Real runs are in test_retrain.py; here, that what the README says is parsed into valid options."""
     seen: list[RunOptions] = []
 
-    def callback(groups: dict[str, Any], as_json: bool, **flat: Any) -> None:
+    def callback(sources: tuple[str, ...], groups: dict[str, Any], as_json: bool, **flat: Any) -> None:
         seen.append(RunOptions.parse(**{name: value for name, value in flat.items() if value is not None}, **groups))
 
     assert isinstance(cli, click.Group)
@@ -79,12 +87,16 @@ def test_the_options_of_a_run_are_understood(command: str, monkeypatch: pytest.M
     assert len(seen) == 1
 
 
-@pytest.mark.parametrize("command", [line for line in commands("retrain") if line.startswith("retrain rollback")])
-def test_a_rollback_is_understood(filled: Shell, command: str) -> None:
-    """It is done for real in test_retrain.py; here the line has one champion only, and the command says so."""
-    done = filled.retrain(*shlex.split(command.replace("imdb", "synthetic"))[1:])
-    assert (done.returncode, done.stdout) == (4, "")
-    assert "has no champion before the present one" in done.stderr
+def test_the_named_sources_are_read(tmp_path: Path) -> None:
+    (block,) = blocks("toml")
+    (tmp_path / "sources.toml").write_text(block, encoding="utf-8")
+    assert list(read_named(tmp_path / "sources.toml")) == ["shop", "warehouse"]
+
+
+def test_every_deployment_is_described() -> None:
+    deployments = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
+    for one in deployments:
+        assert f"`{one['entrypoint'].partition(':')[2]}/{one['name']}`" in README, one["name"]
 
 
 def test_the_diagnosis_of_the_notebooks_model_is_the_one_shown() -> None:
