@@ -43,5 +43,5 @@ def _in_words(contents: Contents) -> str:
         parts.append(f"{contents.num_new:,} are new since the champion's snapshot")
     if not contents.num_refused:
         return ", ".join([*parts, "and all others can be used" if len(parts) > 1 else "all can be used"])
-    reasons = "; ".join(f"{count:,} {reason}" for reason, count in contents.reasons.items())
-    return f"{', '.join(parts)}, and {contents.num_refused:,} are refused ({reasons}), kept in {contents.quarantine}"
+    reasons = "; ".join(f"{reason} ({count:,} of them)" for reason, count in contents.reasons.items())
+    return f"{', '.join(parts)}, and {contents.num_refused:,} refused and kept in {contents.quarantine}: {reasons}"

@@ -7,6 +7,7 @@ found it in the pipeline's own data.
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -16,20 +17,25 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from storage.bundles import MODEL_FILE, load_model, publish_bundle
 from storage.matrices import Matrix, read_matrix
+from storage.options import ColumnOptions
 from storage.records import Split
 from storage.sequences import Sequences
-from storage.snapshots import Rows
+from storage.snapshots import Rows, read_raw, read_vocabulary
 from tasks.features.encoding import Encoder
 from tasks.features.matrices import fit_and_featurize
 from tasks.features.review_features import review_features
 from tasks.features.scaler import Scaler
-from tasks.sources.base import LabelledReviews, Reviews
+from tasks.sources.base import LabelledReviews, Limits, Reviews
+from tasks.sources.files import open_path
 from tasks.sources.resolve import OpenedTexts, open_source
 from tasks.sources.splits import split_rows
+from tasks.sources.texts import TextPart
+from tests.reviews import Review, reviews, write_reviews
 
 Inject = Callable[[pytest.MonkeyPatch], None]
 Splits = dict[Split, Rows]
@@ -73,6 +79,20 @@ def _in_source(change: Callable[[Reviews], Reviews]) -> Inject:
             return change(found)
 
         monkeypatch.setattr("tasks.ingest.open_source", broken)
+
+    return inject
+
+
+def _in_texts(change: Callable[[list[Review]], list[Review]]) -> Inject:
+    """The source is a file of texts, with a change."""
+
+    def inject(monkeypatch: pytest.MonkeyPatch) -> None:
+        path = Path(os.environ["RETRAIN_HOME"]) / "shop.csv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_reviews(path, change(reviews(3000, seed=7)))
+        columns = ColumnOptions()
+        part = TextPart("shop", open_path(path, columns, Limits(2**30, 10**6, 10**5)), columns)
+        monkeypatch.setattr("tasks.ingest.open_source", lambda *_: OpenedTexts("shop", "a test asked for it", (part,)))
 
     return inject
 
@@ -449,6 +469,34 @@ def _validation_in_training(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tasks.train.read_matrix", lambda root, of, _split: read_matrix(root, of, "validation"))
 
 
+def _unknown_labels(of: list[Review]) -> list[Review]:
+    """An export in which a tenth of the labels are spelt in another way."""
+    return [replace(review, label="good") if index % 10 == 0 else review for index, review in enumerate(of)]
+
+
+def _words_of_another_week(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The published vocabulary is not the one that the model was trained with: the same words by other ranks."""
+    _in_texts(lambda of: of)(monkeypatch)
+
+    def broken(*given: Any) -> dict[str, Any]:
+        vocabulary = read_vocabulary(*given)
+        assert vocabulary is not None
+        return {**vocabulary, "words": vocabulary["words"][::-1]}
+
+    monkeypatch.setattr("tasks.evaluate.read_vocabulary", broken)
+
+
+def _split_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever scores splits text into words otherwise than whoever trained."""
+    _in_texts(lambda of: of)(monkeypatch)
+    raw = read_raw
+
+    def broken(*given: Any) -> Any:
+        return pc.replace_substring(raw(*given), "e", "é")
+
+    monkeypatch.setattr("tasks.evaluate.read_raw", broken)
+
+
 def _nothing(_: pytest.MonkeyPatch) -> None:
     """The options alone are the fault."""
 
@@ -516,6 +564,7 @@ FAULTS = (
         "word numbers below one", "degenerate reviews", _GIVEN,
         _in_source(_test(lambda of: replace(of, tokens=_map_values(of.tokens, lambda v: np.where(v == 40, -9, v))))),
     ),
+    Fault("labels of a tenth of the file unknown", "contents", _GIVEN, _in_texts(_unknown_labels)),
     Fault("half of the words of test unknown", "degenerate reviews", _GIVEN, _in_source(_test(_unknown_words))),
     Fault("a word in each review gives its label away", "label association", _GIVEN, _in_source(_both(_tagged))),
     Fault("the length of a review gives its label away", "label association", _GIVEN, _in_source(_both(_stretched))),
@@ -554,6 +603,8 @@ FAULTS = (
     Fault("predictions come in the order of the batches", "row alignment", _LATER, _in_predict(_in_order_of_length)),
     Fault("bundle holds another encoder", "reload", _LATER, _in_publication(_another_encoder)),
     Fault("bundle holds other weights", "reload", _LATER, _in_publication(_another_model)),
+    Fault("bundle holds the vocabulary of another week", "reload", _LATER, _words_of_another_week),
+    Fault("texts are split into words otherwise where they are scored", "reload", _LATER, _split_otherwise),
     Fault("bundle holds another scaler", "reload", _LATER, _in_publication(_another_scaler), _FEW_ADVANCED),
     Fault("trained on the validation rows", "validation agrees with test", _LATER, _validation_in_training),
     Fault(

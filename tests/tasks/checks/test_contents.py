@@ -39,7 +39,7 @@ def test_a_source_of_which_all_can_be_used_passes(check: Run) -> None:
 def test_any_refused_row_is_told(check: Run) -> None:
     result = check(refused(1))
     assert result.verdict == "warn"
-    assert result.evidence == "1,000 rows were read, and 1 are refused (1 no text), kept in rows.jsonl"
+    assert result.evidence == "1,000 rows were read, and 1 refused and kept in rows.jsonl: no text (1 of them)"
     assert result.rows == ("shop, row 3: no text",)
     assert result.measured["refused: no text"] == 1
 
