@@ -81,7 +81,7 @@ def gather(
         SourceError: A part cannot be read, or there are too few rows to split.
     """
     gatherer = _Gatherer(options)
-    with pq.ParquetWriter(spool, _SPOOL_SCHEMA, compression="zstd") as writer:
+    with pq.ParquetWriter(spool, _SPOOL_SCHEMA, compression="lz4") as writer:
         for part in parts:
             gatherer.begin_part()
             for batch in read_labelled(part.source, part.columns, options):
