@@ -25,10 +25,10 @@ class Seen:
         self.input = {"seq": None, "feat": None}
         self.tokens: set[tuple[int, ...]] = set()
 
-    def predict(self, batches: Any, verbose: int) -> npt.NDArray[np.float32]:
-        inputs = [batches[index][0] for index in range(len(batches))]
-        self.tokens = {tuple(row[row > 0].tolist()) for batch in inputs for row in batch["seq"]}
-        return np.concatenate([batch["feat"][:, :1] for batch in inputs])
+    def predict_on_batch(self, inputs: Any) -> npt.NDArray[np.float32]:
+        self.tokens |= {tuple(row[row > 0].tolist()) for row in inputs["seq"]}
+        probabilities: npt.NDArray[np.float32] = inputs["feat"][:, :1]
+        return probabilities
 
 
 def scored(model: Seen, encoder: Encoder, scaler: Scaler, tokens: Sequences) -> npt.NDArray[np.float32]:

@@ -224,10 +224,10 @@ class Echo:
         self.input = {"seq": None}
         self.widths: list[int] = []
 
-    def predict(self, batches: Any, verbose: int) -> npt.NDArray[np.float32]:
-        parts = [batches[index][0]["seq"] for index in range(len(batches))]
-        self.widths = [part.shape[1] for part in parts]
-        return np.concatenate([part[:, :1] for part in parts]).astype(np.float32)
+    def predict_on_batch(self, inputs: Any) -> npt.NDArray[np.float32]:
+        self.widths.append(inputs["seq"].shape[1])
+        first: npt.NDArray[np.float32] = inputs["seq"][:, :1].astype(np.float32)
+        return first
 
 
 def predicted(model: Any, sequences: Sequences, batch_size: int = 256) -> npt.NDArray[np.float32]:
