@@ -65,7 +65,8 @@ def monitor(run_id: str, options: MonitorRunOptions) -> Observation:
             matrices={},
             encoder=Encoder.from_json(bundle.encoder),
             scaler=Scaler.from_json(bundle.scaler),
-            reference=read_rows(settings.snapshots, champion.snapshot_id, "train"),
+            # Not the training rows: the vocabulary was made of them, so they alone have no unknown words.
+            reference=read_rows(settings.snapshots, champion.snapshot_id, "test"),
             contents=new.contents,
         )
         _check_contents(store, run_id, checked, options.checks)

@@ -73,6 +73,12 @@ def _reference(settings: Settings, snapshot: SnapshotRecord, today: Vocabulary |
 
 
 def _translated(tokens: Sequences, theirs: Vocabulary, today: Vocabulary) -> Sequences:
-    """The same words by the ranks of another vocabulary; its last rank for those that either does not know."""
-    ranks = np.append(today.ranks_of_table(theirs.words), today.oov_rank).astype(np.int32)
-    return Sequences(ranks[tokens.values - 1], tokens.offsets)
+    """The same words by the ranks of today's vocabulary; words that it does not have get ranks beyond its last one.
+
+    Were they all one unknown word, each of the champion's reviews would have it and none of today's, whose words made
+    the vocabulary: the two sides would look different where they are alike.
+    """
+    ranks = np.append(today.ranks_of_table(theirs.words), today.oov_rank)
+    is_theirs_alone = ranks[:-1] == today.oov_rank
+    ranks[:-1][is_theirs_alone] += np.arange(1, int(is_theirs_alone.sum()) + 1)
+    return Sequences(ranks.astype(np.int32)[tokens.values - 1], tokens.offsets)

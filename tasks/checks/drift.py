@@ -6,7 +6,7 @@ By effect size, not by p-value: of 20,000 reviews, any two samples of different 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -72,13 +72,17 @@ def check_drift(data: CheckedData, options: CheckOptions) -> CheckResult:
     if _is_same(2 * same + labels, is_today):
         words = f"the same {len(today.labels):,} reviews as the champion's"
         return CheckResult("drift", "pass", measured | {"same_reviews": 1}, bound, words)
-    encoded = data.encoder.encode(Sequences(np.maximum(both.values, 0), both.offsets))
+    encoder = data.encoder
+    if data.vocabulary is not None:
+        # Words that only the champion's vocabulary has stand beyond today's: here, each is a word like any other.
+        encoder = replace(encoder, num_words=max(encoder.num_words, int(both.values.max()) + encoder.index_from + 1))
+    encoded = encoder.encode(Sequences(np.maximum(both.values, 0), both.offsets))
     effects = {
         "lengths": length_effect(both.lengths, is_today),
-        "words": word_effect(encoded, is_today, data.encoder.num_words),
+        "words": word_effect(encoded, is_today, encoder.num_words),
         "label share": label_effect(today, reference),
     }
-    auc = domain_auc(encoded, same, is_today, data.encoder.num_words)
+    auc = domain_auc(encoded, same, is_today, encoder.num_words)
     for name, effect in effects.items():
         short = f"{name.replace(' ', '_')}_effect"
         measured |= {short: effect.size, f"{short}_lower": effect.lower}
