@@ -31,12 +31,14 @@ class Refusal:
         place: Where it stands, for a person.
         reason: Why.
         text: Up to 200 characters of what it says, for a person.
+        id: What stands in the column of ids, as it can be stored; None where nothing does.
     """
 
     position: int
     place: str
     reason: str
     text: str
+    id: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,7 +172,7 @@ class _RowReader:
                 num_neutral += not self._add(rows, index, begin + index, usable)
             except RefusedError as error:
                 shown = storable((texts[index] or "")[:_SHOWN])
-                refusals.append(Refusal(begin + index, place, str(error), shown))
+                refusals.append(Refusal(begin + index, place, str(error), shown, self._given_id(rows, index)))
         labelled = bool({"label", "rating"} & set(self._names))
         return CheckedRows(
             texts=pa.array(usable.texts, type=pa.string()),
@@ -203,6 +205,10 @@ class _RowReader:
             self._ids.add(row_id)
             usable.ids.append(row_id)
         return True
+
+    def _given_id(self, rows: RawRows, index: int) -> str | None:
+        value = rows.columns[self._names["id"]][index] if "id" in self._names else None
+        return storable(value) if value else None
 
     def _new_id(self, value: str | None) -> str:
         row_id = check_id(value)
