@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
+
+from tests.serving import Served, serve
 
 
 @pytest.fixture(scope="session")
@@ -18,3 +21,20 @@ def imdb_file() -> Path:
     if not path.is_file():
         pytest.skip(f"there is no {path}")
     return path
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Served:
+    """A home with a small champion that reads text; not to be changed."""
+    return serve(tmp_path_factory.mktemp("served"))
+
+
+@pytest.fixture
+def served_home(served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of that home, which the environment names."""
+    home = tmp_path / "home"
+    shutil.copytree(served.home, home)
+    for name in ("RETRAIN_DATABASE_URL", "RETRAIN_SOURCES", "RETRAIN_IMDB_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("RETRAIN_HOME", str(home))
+    return home

@@ -7,12 +7,18 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from storage.bundles import Bundle, load_bundle
-from storage.errors import NotFoundError, OptionError
+from storage.errors import ContentError, NotFoundError, OptionError
 from storage.records import Champion
 from storage.settings import Settings
+from tasks.features.tokenization import split_into_words
 from tasks.training.runtime import prepare_keras
+
+NO_WORD = "no word in its text"
+# A letter or digit at the very beginning is part of a word, whatever follows.
+_BEGINS_WITH_A_WORD = "^[A-Za-z0-9]"
 
 
 def serving(champions: Sequence[Champion], line: str) -> Champion:
@@ -53,11 +59,26 @@ class Scorer:
         self._bundle: Bundle = load_bundle(settings.bundles, champion.bundle)
 
     def probabilities(self, texts: pa.StringArray) -> npt.NDArray[np.float32]:
-        """Probabilities of label 1, float32 `(rows,)`.
+        """Probabilities of label 1, float32 `(rows,)`. Of a text without words, it says nothing about the text.
 
         Raises:
-            ContentError: The champion was trained on word ranks, and cannot read text.
+            ContentError: The champion was trained on word ranks, and cannot read text, or does not give numbers.
         """
+        # It imports Keras, which is prepared by now.
         from tasks.evaluation.scoring import score
 
-        return score(self._bundle, texts)
+        found = score(self._bundle, texts)
+        if not np.isfinite(found).all():
+            raise ContentError(
+                f"the champion {self.champion.candidate_id} gives no number for {(~np.isfinite(found)).sum():,} of "
+                f"{len(texts):,} reviews: put an earlier one back, with `retrain rollback`."
+            )
+        return found
+
+    def has_words(self, texts: pa.StringArray) -> npt.NDArray[np.bool_]:
+        """Whether the champion finds a word in each text, known to it or not, bool `(rows,)`."""
+        found: npt.NDArray[np.bool_] = np.array(pc.match_substring_regex(texts, _BEGINS_WITH_A_WORD), dtype=bool)
+        tokenization = (self._bundle.vocabulary or {})["tokenization"]
+        words = split_into_words(texts.filter(pa.array(~found)), tokenization)
+        found[~found] = np.diff(words.offsets.to_numpy()) > 0
+        return found

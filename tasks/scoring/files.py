@@ -1,79 +1,30 @@
 """Labels for a whole source: rows in, a file out, a bounded number of rows at a time, their order and ids kept.
 
-A row that cannot be scored stays in its place, without a probability and with the reason. The output appears under its
-name when it is complete, or not at all.
+A row that cannot be scored stays in its place, without a probability and with the reason. How the file is written is
+the matter of `tasks.scoring.output`.
 """
 
 from __future__ import annotations
 
-import csv
-import json
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Protocol, TextIO
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from storage.errors import OptionError
 from storage.options import ColumnOptions, DataOptions
 from storage.records import ScoredFile
 from tasks.evaluation.metrics import predicted_labels
-from tasks.scoring.champion import Scorer
+from tasks.scoring.champion import NO_WORD, Scorer
+from tasks.scoring.output import SCHEMA, check_output, complete_or_nothing
 from tasks.sources.base import TextSource
 from tasks.sources.contents import CheckedRows, read_unlabelled
 
-OUTPUT_ENDINGS = (".parquet", ".csv", ".jsonl")
 CHUNK_ROWS = 8_192
 """Rows that are scored together: sorted by length, reviews of one batch have hardly any padding."""
-_SCHEMA = pa.schema(
-    {
-        "row": pa.int64(),
-        "id": pa.string(),
-        "probability": pa.float32(),
-        "label": pa.int8(),
-        "champion": pa.string(),
-        "refused": pa.string(),
-    }
-)
-
-
-class _Writer(Protocol):
-    def write(self, table: pa.Table) -> None: ...
-
-
-class _CsvRows:
-    def __init__(self, file: TextIO) -> None:
-        self._writer = csv.writer(file)
-        self._writer.writerow(_SCHEMA.names)
-
-    def write(self, table: pa.Table) -> None:
-        columns = [column.to_pylist() for column in table.columns]
-        self._writer.writerows(zip(*columns, strict=True))
-
-
-class _JsonRows:
-    def __init__(self, file: TextIO) -> None:
-        self._file = file
-
-    def write(self, table: pa.Table) -> None:
-        self._file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in table.to_pylist())
-
-
-def check_output(path: Path) -> None:
-    """Say at once that an output cannot be written.
-
-    Raises:
-        OptionError: Its ending is unknown, or its folder is not there.
-    """
-    if path.suffix not in OUTPUT_ENDINGS:
-        raise OptionError(f"the output {path} must end in {', '.join(OUTPUT_ENDINGS)}.")
-    if not path.parent.is_dir():
-        raise OptionError(f"the folder {path.parent} of the output is not there: make it, or name another one.")
+CHUNK_BYTES = 64 * 2**20
+"""Of text, after which fewer rows are enough."""
 
 
 def score_source(
@@ -85,74 +36,66 @@ def score_source(
     `label`, 1 above a probability of one half; `champion`; `refused`, why a row has no label.
 
     Raises:
-        SourceError: The source cannot be read.
+        SourceError: The source cannot be read, or none of its rows can be used.
         OptionError: The output cannot be written.
-        ContentError: The champion cannot read text.
+        ContentError: The champion cannot read text, or gives no number.
     """
-    check_output(output)
+    check_output(output, source.origin)
     num_rows = num_positive = num_refused = 0
-    with _complete_or_nothing(output) as writer:
-        for rows in _chunks(read_unlabelled(source, columns, data)):
-            table = _scored(scorer, rows)
-            writer.write(table)
+    with complete_or_nothing(output) as rows:
+        for chunk in _chunks(read_unlabelled(source, columns, data)):
+            table = _scored(scorer, chunk)
+            rows.write(table)
             num_rows += table.num_rows
             num_refused += table["label"].null_count
             num_positive += pc.sum(table["label"]).as_py() or 0
     return ScoredFile(str(output), scorer.champion.candidate_id, num_rows, num_positive, num_refused)
 
 
-def _chunks(batches: Iterator[CheckedRows]) -> Iterator[list[CheckedRows]]:
+def _chunks(batches: Iterable[CheckedRows]) -> Iterator[list[CheckedRows]]:
     waiting: list[CheckedRows] = []
+    num_rows = num_bytes = 0
     for batch in batches:
         waiting.append(batch)
-        if sum(len(one.texts) for one in waiting) >= CHUNK_ROWS:
+        num_rows += len(batch.texts) + len(batch.refusals)
+        num_bytes += batch.texts.nbytes
+        if num_rows >= CHUNK_ROWS or num_bytes >= CHUNK_BYTES:
             yield waiting
-            waiting = []
+            waiting, num_rows, num_bytes = [], 0, 0
     if waiting:
         yield waiting
 
 
-def _scored(scorer: Scorer, batches: list[CheckedRows]) -> pa.Table:
-    texts = pa.concat_arrays([batch.texts.cast(pa.string()) for batch in batches])
+def _scored(scorer: Scorer, chunk: list[CheckedRows]) -> pa.Table:
+    """The output's rows of some batches, in the order of the source."""
+    texts = pa.concat_arrays([batch.texts for batch in chunk])
     probabilities = scorer.probabilities(texts)
-    usable = np.concatenate([batch.positions for batch in batches])
-    refusals = [refusal for batch in batches for refusal in batch.refusals]
-    refused = np.array([refusal.position for refusal in refusals], dtype=np.int64)
-    positions = np.concatenate([usable, refused])
-    order = pa.array(np.argsort(positions, kind="stable"))
-    nothing = pa.nulls(len(refused))
-    ids: list[str | None] = []
-    for batch in batches:
-        ids += batch.ids or [None] * len(batch.texts)
-    table = pa.table(
+    has_words = scorer.has_words(texts)
+    usable = pa.table(
         [
-            pa.array(positions + 1),
-            pa.array([*ids, *[None] * len(refused)], pa.string()),
-            pa.concat_arrays([pa.array(probabilities), nothing.cast(pa.float32())]),
-            pa.concat_arrays([pa.array(predicted_labels(probabilities).astype(np.int8)), nothing.cast(pa.int8())]),
-            pa.array([scorer.champion.candidate_id] * len(positions)),
-            pa.array([*[None] * len(usable), *[refusal.reason for refusal in refusals]], pa.string()),
+            pa.array(np.concatenate([batch.positions for batch in chunk]) + 1),
+            pa.chunked_array([_ids(batch) for batch in chunk]),
+            pa.array(probabilities, mask=~has_words),
+            pa.array(predicted_labels(probabilities).astype(np.int8), mask=~has_words),
+            pa.repeat(scorer.champion.candidate_id, len(texts)),
+            pc.if_else(pa.array(has_words), None, NO_WORD),
         ],
-        schema=_SCHEMA,
+        schema=SCHEMA,
     )
-    return table.take(order)
+    refusals = [refusal for batch in chunk for refusal in batch.refusals]
+    refused = pa.table(
+        [
+            pa.array([refusal.position + 1 for refusal in refusals], pa.int64()),
+            pa.array([refusal.id for refusal in refusals], pa.string()),
+            pa.nulls(len(refusals), pa.float32()),
+            pa.nulls(len(refusals), pa.int8()),
+            pa.repeat(scorer.champion.candidate_id, len(refusals)),
+            pa.array([refusal.reason for refusal in refusals], pa.string()),
+        ],
+        schema=SCHEMA,
+    )
+    return pa.concat_tables([usable, refused]).sort_by("row")
 
 
-@contextmanager
-def _complete_or_nothing(path: Path) -> Iterator[_Writer]:
-    """A writer to a file beside the output, which takes its name in the end."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        if path.suffix == ".parquet":
-            with pq.ParquetWriter(unfinished, _SCHEMA, compression="zstd") as parquet:
-                yield parquet
-        else:
-            with unfinished.open("w", encoding="utf-8", newline="") as file:
-                yield _CsvRows(file) if path.suffix == ".csv" else _JsonRows(file)
-                file.flush()
-                os.fsync(file.fileno())
-        unfinished.replace(path)
-    except OSError as error:
-        raise OptionError(f"the output {path} cannot be written: {error.strerror}.") from error
-    finally:
-        unfinished.unlink(missing_ok=True)
+def _ids(batch: CheckedRows) -> pa.StringArray:
+    return pa.nulls(len(batch.texts), pa.string()) if batch.ids is None else pa.array(batch.ids, pa.string())

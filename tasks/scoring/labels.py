@@ -7,16 +7,19 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from storage.errors import OptionError
+from storage.errors import OptionError, SourceError
 from storage.metrics.reader import MetricsReader
 from storage.options import RunOptions
 from storage.records import LabelledText, ScoredFile
 from storage.settings import Settings
 from tasks.evaluation.metrics import predicted_labels
 from tasks.scoring.champion import Scorer, serving
-from tasks.scoring.files import check_output, score_source
+from tasks.scoring.files import score_source
+from tasks.scoring.output import check_output
 from tasks.sources.contents import check_columns
+from tasks.sources.named import RESERVED
 from tasks.sources.resolve import open_texts
+from tasks.sources.values import storable
 
 
 def label_texts(settings: Settings, texts: Sequence[str], line: str) -> list[LabelledText]:
@@ -24,13 +27,17 @@ def label_texts(settings: Settings, texts: Sequence[str], line: str) -> list[Lab
 
     Raises:
         NotFoundError: No champion serves.
-        OptionError: Several lines have a champion and none was named, or a text is empty.
-        ContentError: The champion cannot read text.
+        OptionError: Several lines have a champion and none was named, or a text has no words.
+        ContentError: The champion cannot read text, or gives no number.
     """
     if not all(text.strip() for text in texts):
         raise OptionError("an empty text has no label: give each review its words.")
+    array = pa.array([_checked(text) for text in texts], pa.string())
     scorer = _scorer(settings, line)
-    probabilities = scorer.probabilities(pa.array(texts, pa.string()))
+    probabilities = scorer.probabilities(array)
+    for text, has_words in zip(texts, scorer.has_words(array), strict=True):
+        if not has_words:
+            raise OptionError(f"there is no word in the text {text!r}, and so no label: give each review its words.")
     labels = predicted_labels(probabilities).tolist()
     champion = scorer.champion.candidate_id
     return [
@@ -46,14 +53,24 @@ def label_source(settings: Settings, options: RunOptions, output: Path, line: st
         SourceError: The source cannot be read.
         NotFoundError: No champion serves.
         OptionError: The line is unclear, the output cannot be written, or the source is more than one file.
-        ContentError: The champion cannot read text.
+        ContentError: The champion cannot read text, or gives no number.
     """
     check_output(output)
+    if options.source in RESERVED or options.source.endswith(".npz"):
+        raise SourceError(f"{options.source} holds word ranks, not texts: name a file or a source of texts.")
     parts = open_texts(options, settings).parts
     if len(parts) > 1:
         raise OptionError(f"{options.source} is {len(parts)} files: label them one by one.")
+    check_output(output, parts[0].source.origin)
     check_columns(parts[0].source, parts[0].columns, labelled=False)
     return score_source(_scorer(settings, line), parts[0].source, output, parts[0].columns, options.data)
+
+
+def _checked(text: str) -> str:
+    """A text of the command line, whose bytes may be anything."""
+    if storable(text) != text:
+        raise OptionError(f"the text {storable(text)!r} is not UTF-8: give it in UTF-8, or in a file with --input.")
+    return text
 
 
 def _scorer(settings: Settings, line: str) -> Scorer:
