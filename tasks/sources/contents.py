@@ -49,7 +49,7 @@ class CheckedRows:
         texts: What they say.
         labels: uint8 `(rows,)`, 0 negative, 1 positive; None where labels were not asked for.
         splits: None where they were not asked for, or the source has no such column.
-        ids: None where the source has no such column.
+        ids: None where the source has no such column. In rows to score, a single one may be missing.
         positions: int64 `(rows,)`, index of each row in its source, from 0, with every row counted.
         refusals: The rows that cannot be used.
         num_neutral: Rows left out since their rating lies between the bounds. They are no refusals.
@@ -58,7 +58,7 @@ class CheckedRows:
     texts: pa.StringArray
     labels: npt.NDArray[np.uint8] | None
     splits: list[Split] | None
-    ids: list[str] | None
+    ids: list[str | None] | None
     positions: npt.NDArray[np.int64]
     refusals: tuple[Refusal, ...]
     num_neutral: int
@@ -81,7 +81,7 @@ def read_labelled(source: TextSource, columns: ColumnOptions, data: DataOptions)
 
 
 def read_unlabelled(source: TextSource, columns: ColumnOptions, data: DataOptions) -> Iterator[CheckedRows]:
-    """Read rows to score: as `read_labelled`, but labels and splits are ignored, be they there or not.
+    """Read rows to score: as `read_labelled`, but labels and splits are ignored, and ids are handed on as they are.
 
     Raises:
         SourceError: There is no column of texts, the source cannot be read, or none of its rows can be used.
@@ -151,7 +151,7 @@ class _Usable:
     texts: list[str] = field(default_factory=list)
     labels: list[int] = field(default_factory=list)
     splits: list[Split] = field(default_factory=list)
-    ids: list[str] = field(default_factory=list)
+    ids: list[str | None] = field(default_factory=list)
     positions: list[int] = field(default_factory=list)
 
 
@@ -160,6 +160,7 @@ class _RowReader:
 
     def __init__(self, columns: ColumnOptions, data: DataOptions, names: dict[str, str]) -> None:
         self._columns, self._data, self._names = columns, data, names
+        self._is_labelled = bool({"label", "rating"} & set(names))
         self._ids: set[str] = set()
         self._labels = Labels(columns)
 
@@ -173,10 +174,9 @@ class _RowReader:
             except RefusedError as error:
                 shown = storable((texts[index] or "")[:_SHOWN])
                 refusals.append(Refusal(begin + index, place, str(error), shown, self._given_id(rows, index)))
-        labelled = bool({"label", "rating"} & set(self._names))
         return CheckedRows(
             texts=pa.array(usable.texts, type=pa.string()),
-            labels=np.array(usable.labels, dtype=np.uint8) if labelled else None,
+            labels=np.array(usable.labels, dtype=np.uint8) if self._is_labelled else None,
             splits=usable.splits if "split" in self._names else None,
             ids=usable.ids if "id" in self._names else None,
             positions=np.array(usable.positions, dtype=np.int64),
@@ -192,7 +192,7 @@ class _RowReader:
         text = check_text(values["text"], self._data.max_text_length)
         label = self._labels.read(values[self._columns.label_from]) if self._columns.label_from in values else None
         split = split_of(values["split"]) if "split" in values else None
-        row_id = self._new_id(values["id"]) if "id" in values else None
+        row_id = self._id(values["id"]) if "id" in values else None
         if label == NEUTRAL:
             return False
         usable.texts.append(text)
@@ -201,16 +201,20 @@ class _RowReader:
             usable.labels.append(label)
         if split is not None:
             usable.splits.append(split)
-        if row_id is not None:
-            self._ids.add(row_id)
+        if "id" in values:
             usable.ids.append(row_id)
+        if self._is_labelled and row_id is not None:
+            self._ids.add(row_id)
         return True
 
     def _given_id(self, rows: RawRows, index: int) -> str | None:
         value = rows.columns[self._names["id"]][index] if "id" in self._names else None
         return storable(value) if value else None
 
-    def _new_id(self, value: str | None) -> str:
+    def _id(self, value: str | None) -> str | None:
+        """The row's id. To train on, it must be its own; whoever scores may have given the same to several, or none."""
+        if not self._is_labelled:
+            return storable(value) if value else None
         row_id = check_id(value)
         if row_id in self._ids:
             raise RefusedError(f"an earlier row has its id {quoted(row_id)} too")

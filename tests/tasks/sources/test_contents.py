@@ -282,6 +282,13 @@ def test_rows_to_score_need_no_labels_and_ignore_labels_and_splits() -> None:
     assert [refusal.reason for refusal in rows.refusals] == ["it has no text"]
 
 
+def test_rows_to_score_keep_their_ids_missing_and_repeated_ones_too() -> None:
+    source = InMemory({"text": ["good", "bad", "fine", ""], "id": ["a", "a", None, "a"]})
+    [rows] = list(read_unlabelled(source, ColumnOptions(), DataOptions()))
+    assert rows.ids == ["a", "a", None]
+    assert [refusal.id for refusal in rows.refusals] == ["a"]
+
+
 @pytest.mark.parametrize("label_from", ["label", "rating"])
 def test_rows_to_score_may_be_texts_alone(label_from: str) -> None:
     columns = ColumnOptions.model_validate({"label_from": label_from})
