@@ -284,9 +284,9 @@ def test_rows_to_score_need_no_labels_and_ignore_labels_and_splits() -> None:
 
 def test_rows_to_score_keep_their_ids_missing_and_repeated_ones_too() -> None:
     source = InMemory({"text": ["good", "bad", "fine", ""], "id": ["a", "a", None, "a"]})
-    [rows] = list(read_unlabelled(source, ColumnOptions(), DataOptions()))
-    assert rows.ids == ["a", "a", None]
-    assert [refusal.id for refusal in rows.refusals] == ["a"]
+    batches = list(read_unlabelled(source, ColumnOptions(), DataOptions()))
+    assert [one for rows in batches for one in rows.ids or ()] == ["a", "a", None]
+    assert [refusal.id for rows in batches for refusal in rows.refusals] == ["a"]
 
 
 @pytest.mark.parametrize("label_from", ["label", "rating"])

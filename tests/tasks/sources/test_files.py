@@ -128,5 +128,6 @@ def test_the_same_reviews_are_read_from_every_kind_of_file(tmp_path: Path, write
         assert rows.labels is not None
         assert rows.ids is not None
         for row_id, text, label in zip(rows.ids, rows.texts.to_pylist(), rows.labels, strict=True):
+            assert row_id is not None
             found[row_id.split("/")[-1]] = (text, "pos" if label else "neg")
     assert found == REVIEWS
