@@ -6,20 +6,20 @@ the matter of `tasks.scoring.output`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from storage.options import ColumnOptions, DataOptions
+from storage.options import DataOptions
 from storage.records import ScoredFile
 from tasks.evaluation.metrics import predicted_labels
 from tasks.scoring.champion import NO_WORD, Scorer
 from tasks.scoring.output import SCHEMA, check_output, complete_or_nothing
-from tasks.sources.base import TextSource
 from tasks.sources.contents import CheckedRows, read_unlabelled
+from tasks.sources.texts import TextPart
 
 CHUNK_ROWS = 8_192
 """Rows that are scored together: sorted by length, reviews of one batch have hardly any padding."""
@@ -27,28 +27,28 @@ CHUNK_BYTES = 64 * 2**20
 """Of text, after which fewer rows are enough."""
 
 
-def score_source(
-    scorer: Scorer, source: TextSource, output: Path, columns: ColumnOptions, data: DataOptions
-) -> ScoredFile:
-    """Score all rows of a source.
+def score_parts(scorer: Scorer, parts: Sequence[TextPart], output: Path, data: DataOptions) -> ScoredFile:
+    """Score all rows of a source, one part after the other.
 
-    The output's columns: `row`, from 1; `id`, the source's own, if it has them; `probability` of a positive review;
-    `label`, 1 above a probability of one half; `champion`; `refused`, why a row has no label.
+    The output's columns: `source`, the part's name; `row`, from 1 in each part; `id`, the source's own, if it has them;
+    `probability` of a positive review; `label`, 1 above a probability of one half; `champion`; `refused`, why a row has
+    no label.
 
     Raises:
         SourceError: The source cannot be read, or none of its rows can be used.
         OptionError: The output cannot be written.
         ContentError: The champion cannot read text, or gives no number.
     """
-    check_output(output, source.origin)
+    check_output(output, *(part.source.origin for part in parts))
     num_rows = num_positive = num_refused = 0
     with complete_or_nothing(output) as rows:
-        for chunk in _chunks(read_unlabelled(source, columns, data)):
-            table = _scored(scorer, chunk)
-            rows.write(table)
-            num_rows += table.num_rows
-            num_refused += table["label"].null_count
-            num_positive += pc.sum(table["label"]).as_py() or 0
+        for part in parts:
+            for chunk in _chunks(read_unlabelled(part.source, part.columns, data)):
+                table = _scored(scorer, part.name, chunk)
+                rows.write(table)
+                num_rows += table.num_rows
+                num_refused += table["label"].null_count
+                num_positive += pc.sum(table["label"]).as_py() or 0
     return ScoredFile(str(output), scorer.champion.candidate_id, num_rows, num_positive, num_refused)
 
 
@@ -66,13 +66,14 @@ def _chunks(batches: Iterable[CheckedRows]) -> Iterator[list[CheckedRows]]:
         yield waiting
 
 
-def _scored(scorer: Scorer, chunk: list[CheckedRows]) -> pa.Table:
-    """The output's rows of some batches, in the order of the source."""
+def _scored(scorer: Scorer, part: str, chunk: list[CheckedRows]) -> pa.Table:
+    """The output's rows of some batches of a part, in their order."""
     texts = pa.concat_arrays([batch.texts for batch in chunk])
     probabilities = scorer.probabilities(texts)
     has_words = scorer.has_words(texts)
     usable = pa.table(
         [
+            pa.repeat(part, len(texts)),
             pa.array(np.concatenate([batch.positions for batch in chunk]) + 1),
             pa.chunked_array([_ids(batch) for batch in chunk]),
             pa.array(probabilities, mask=~has_words),
@@ -85,6 +86,7 @@ def _scored(scorer: Scorer, chunk: list[CheckedRows]) -> pa.Table:
     refusals = [refusal for batch in chunk for refusal in batch.refusals]
     refused = pa.table(
         [
+            pa.repeat(part, len(refusals)),
             pa.array([refusal.position + 1 for refusal in refusals], pa.int64()),
             pa.array([refusal.id for refusal in refusals], pa.string()),
             pa.nulls(len(refusals), pa.float32()),

@@ -14,7 +14,7 @@ from storage.records import LabelledText, ScoredFile
 from storage.settings import Settings
 from tasks.evaluation.metrics import predicted_labels
 from tasks.scoring.champion import Scorer, serving
-from tasks.scoring.files import score_source
+from tasks.scoring.files import score_parts
 from tasks.scoring.output import check_output
 from tasks.sources.contents import check_columns
 from tasks.sources.named import RESERVED
@@ -52,18 +52,17 @@ def label_source(settings: Settings, options: RunOptions, output: Path, line: st
     Raises:
         SourceError: The source cannot be read.
         NotFoundError: No champion serves.
-        OptionError: The line is unclear, the output cannot be written, or the source is more than one file.
+        OptionError: The line is unclear, or the output cannot be written.
         ContentError: The champion cannot read text, or gives no number.
     """
     check_output(output)
     if options.source in RESERVED or options.source.endswith(".npz"):
         raise SourceError(f"{options.source} holds word ranks, not texts: name a file or a source of texts.")
     parts = open_texts(options, settings).parts
-    if len(parts) > 1:
-        raise OptionError(f"{options.source} is {len(parts)} files: label them one by one.")
-    check_output(output, parts[0].source.origin)
-    check_columns(parts[0].source, parts[0].columns, labelled=False)
-    return score_source(_scorer(settings, line), parts[0].source, output, parts[0].columns, options.data)
+    check_output(output, *(part.source.origin for part in parts))
+    for part in parts:
+        check_columns(part.source, part.columns, labelled=False)
+    return score_parts(_scorer(settings, line), parts, output, options.data)
 
 
 def _checked(text: str) -> str:

@@ -23,6 +23,7 @@ from storage.errors import OptionError
 
 SCHEMA = pa.schema(
     {
+        "source": pa.string(),
         "row": pa.int64(),
         "id": pa.string(),
         "probability": pa.float32(),
@@ -97,12 +98,12 @@ class Output:
             self._writer.write(table)
 
 
-def check_output(path: Path, origin: str = "") -> None:
+def check_output(path: Path, *origins: str) -> None:
     """Say at once that an output cannot be written.
 
     Args:
         path: The output.
-        origin: Where the rows are read from, once that is known.
+        origins: Where the rows are read from, once that is known.
 
     Raises:
         OptionError: Its ending is unknown, its folder is not there or not to be written to, or it is no file, or the
@@ -115,7 +116,7 @@ def check_output(path: Path, origin: str = "") -> None:
             raise OptionError(f"the folder {path.parent} of the output is not there: make it, or name another one.")
         if path.exists() and not path.is_file():
             raise OptionError(f"the output {path} is there already, and is not a file: name another one.")
-        if path.exists() and origin and Path(origin).exists() and path.samefile(origin):
+        if path.exists() and any(origin and Path(origin).exists() and path.samefile(origin) for origin in origins):
             raise OptionError(f"the output {path} is the file that is read: name another one.")
         if not os.access(path.parent, os.W_OK | os.X_OK):
             raise OptionError(f"the folder {path.parent} of the output cannot be written to: name another one.")

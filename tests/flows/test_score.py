@@ -73,7 +73,7 @@ def test_the_file_may_be_of_another_kind(home: Path, score: Score, ending: Any) 
     score(ending=ending, line="reviews")
     text = (home / "scores" / f"{last_run(home)['id']}{ending}").read_text(encoding="utf-8")
     if ending == ".csv":
-        assert re.match(r"row,id,probability,label,champion,refused\n1,,0\.\d+,[01],", text)
+        assert re.match(r"source,row,id,probability,label,champion,refused\ntoday,1,,0\.\d+,[01],", text)
     else:
         assert [json.loads(line)["row"] for line in text.splitlines()] == [1, 2, 3]
     assert last_run(home)["line"] == "reviews"

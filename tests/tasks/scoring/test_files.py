@@ -20,9 +20,10 @@ from storage.records import Champion, ScoredFile
 from storage.settings import Settings
 from tasks.scoring import files
 from tasks.scoring.champion import Scorer
-from tasks.scoring.files import score_source
+from tasks.scoring.files import score_parts
 from tasks.sources.base import Limits, RawRows, TextSource
 from tasks.sources.files import open_path
+from tasks.sources.texts import TextPart
 from tests.reviews import Review, write_reviews
 from tests.serving import Served
 from tests.tasks.scoring.test_champion import champion, champion_of, settings_of
@@ -71,7 +72,7 @@ class InMemory:
 
 def score_into(path: Path, source: TextSource, scorer: Any = None, **data: int) -> ScoredFile:
     given: Any = Length() if scorer is None else scorer
-    return score_source(given, source, path, ColumnOptions(), DataOptions(**data))
+    return score_parts(given, [TextPart("reviews", source, ColumnOptions())], path, DataOptions(**data))
 
 
 def scored(path: Path) -> list[dict[str, Any]]:
@@ -104,6 +105,21 @@ def test_every_row_stands_in_its_place_with_its_id_refused_or_not(tmp_path: Path
         "3 fields, the header has 2",
     ]
     assert result == ScoredFile(str(tmp_path / "out.jsonl"), "run 1 of imdb/baseline_avgpool", 8, 1, 4)
+
+
+def test_parts_follow_each_other_each_with_rows_of_its_own(tmp_path: Path) -> None:
+    parts = [
+        TextPart("week-1", InMemory({"text": ["x" * 10, "x" * 20]}), ColumnOptions()),
+        TextPart("week-2", InMemory({"body": ["x" * 30], "id": ["a"]}), ColumnOptions(text="body")),
+    ]
+    given: Any = Length()
+    result = score_parts(given, parts, tmp_path / "out.jsonl", DataOptions())
+    assert [(row["source"], row["row"], row["id"], row["probability"]) for row in scored(tmp_path / "out.jsonl")] == [
+        ("week-1", 1, None, 0.1),
+        ("week-1", 2, None, 0.2),
+        ("week-2", 1, "a", 0.3),
+    ]
+    assert (result.num_rows, result.num_positive) == (3, 0)
 
 
 def test_rows_without_ids_have_none(tmp_path: Path) -> None:

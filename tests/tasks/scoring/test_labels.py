@@ -76,14 +76,15 @@ def test_a_missing_column_is_told_before_the_champion_is_loaded(settings: Settin
         label_source(settings, options(tmp_path / "in.csv"), tmp_path / "out.csv", "")
 
 
-def test_a_source_of_several_files_is_labelled_one_by_one(tmp_path: Path) -> None:
+def test_a_source_of_several_files_is_labelled_whole(served: Served, tmp_path: Path) -> None:
     for name in ("new-1.csv", "new-2.csv"):
-        (tmp_path / name).write_text("text\ngood\n")
+        write_reviews(tmp_path / name, served.reviews[:3])
     (tmp_path / "sources.toml").write_text('[new]\npath = "new-*.csv"\n')
-    with pytest.raises(OptionError, match="new is 2 files: label them one by one"):
-        label_source(
-            Settings.from_environment({"RETRAIN_HOME": str(tmp_path)}), options("new"), tmp_path / "out.csv", ""
-        )
+    environment = {"RETRAIN_HOME": str(served.home), "RETRAIN_SOURCES": str(tmp_path / "sources.toml")}
+    scored = label_source(Settings.from_environment(environment), options("new"), tmp_path / "out.csv", "")
+    assert scored.num_rows == 6
+    rows = (tmp_path / "out.csv").read_text(encoding="utf-8").splitlines()[1:]
+    assert [row.split(",")[:2] for row in rows] == [[f"new-{part}", str(row)] for part in (1, 2) for row in (1, 2, 3)]
 
 
 def test_a_line_without_a_champion_is_told_and_nothing_is_written(served: Served, tmp_path: Path) -> None:

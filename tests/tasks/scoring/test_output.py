@@ -22,9 +22,17 @@ from tasks.scoring.output import OUTPUT_ENDINGS, SCHEMA, check_output, complete_
 
 ROOT = Path(__file__).parents[3]
 ROWS: list[dict[str, Any]] = [
-    {"row": 1, "id": "a", "probability": 0.1, "label": 0, "champion": "r/m", "refused": None},
-    {"row": 2, "id": None, "probability": None, "label": None, "champion": "r/m", "refused": 'it says "no",\nand more'},
-    {"row": 3, "id": "ü, 😀", "probability": 1 / 3, "label": 1, "champion": "r/m", "refused": None},
+    {"source": "s", "row": 1, "id": "a", "probability": 0.1, "label": 0, "champion": "r/m", "refused": None},
+    {
+        "source": "s",
+        "row": 2,
+        "id": None,
+        "probability": None,
+        "label": None,
+        "champion": "r/m",
+        "refused": 'it says "no",\nand more',
+    },
+    {"source": "s", "row": 3, "id": "ü, 😀", "probability": 1 / 3, "label": 1, "champion": "r/m", "refused": None},
 ]
 TABLE = pa.Table.from_pylist(ROWS, SCHEMA)
 every_ending = pytest.mark.parametrize("ending", OUTPUT_ENDINGS)
@@ -90,7 +98,7 @@ def test_without_rows_there_is_a_file_without_rows(tmp_path: Path, ending: str) 
 
 def test_text_has_the_shortest_number_that_is_the_probability(tmp_path: Path) -> None:
     numbers = np.random.default_rng(1).random(500, np.float32)
-    table = TABLE.take([0] * len(numbers)).set_column(2, "probability", pa.array(numbers))
+    table = TABLE.take([0] * len(numbers)).set_column(3, "probability", pa.array(numbers))
     for ending in (".csv", ".jsonl"):
         write(tmp_path / f"out{ending}", TABLE, table)
         found = [row["probability"] for row in read(tmp_path / f"out{ending}")]
@@ -162,7 +170,7 @@ def test_a_disk_that_is_full_is_told_and_what_was_there_before_stays(tmp_path: P
     rng = np.random.default_rng(1)
     # Nothing that could be packed into a few bytes.
     ids = pa.array([rng.bytes(20).hex() for _ in range(20_000)])
-    big = pa.table({name: [None] * len(ids) for name in SCHEMA.names}, schema=SCHEMA).set_column(1, "id", ids)
+    big = pa.table({name: [None] * len(ids) for name in SCHEMA.names}, schema=SCHEMA).set_column(2, "id", ids)
     said = rf"the output {path} cannot be written: File too large\."
     with files_of_at_most(size), pytest.raises(OptionError, match=said):
         write(path, big)
