@@ -193,7 +193,7 @@ def test_the_test_reviews_get_their_stored_probabilities_from_the_installed_comm
     assert [row_id for _, _, row_id, *_ in fields] == [f"review {row}" for row in rows]
     probabilities = np.array([float(each[3]) for each in fields])
     np.testing.assert_allclose(probabilities, stored.probabilities, rtol=0, atol=1e-5)
-    assert [int(each[3]) for each in fields] == (stored.probabilities > 0.5).astype(int).tolist()
+    assert [int(each[4]) for each in fields] == (stored.probabilities > 0.5).astype(int).tolist()
 
 
 def test_bytes_that_are_no_text_are_a_mistake_and_no_traceback(files: Path, settings: Settings) -> None:
