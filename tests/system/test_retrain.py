@@ -70,7 +70,7 @@ def test_the_champion_is_shown(shell: Shell, first_run: dict[str, Any]) -> None:
 
 
 def test_a_second_run_compares_with_the_champion_on_the_same_rows(shell: Shell, first_run: dict[str, Any]) -> None:
-    done = shell.retrain(*QUICK, "--json")
+    done = shell.retrain(*QUICK, "--force", "--json")
     assert done.returncode == 0, done.stderr
     run = json.loads(done.stdout)
     (decision,) = run["decisions"]
@@ -278,7 +278,7 @@ def test_a_check_can_be_turned_off_or_to_a_warning_and_the_store_says_so(shell: 
 def test_a_check_alone_trains_nothing_and_says_that_the_data_is_fit(shell: Shell, first_run: dict[str, Any]) -> None:
     done = shell.retrain("check", "synthetic", "--set", "synthetic.num_train=3000", "--set", "synthetic.num_test=1500")
     assert done.returncode == 0, done.stderr
-    assert "synthetic is fit to be trained on: 9 checks passed" in done.stdout
+    assert "synthetic is fit to be trained on: 10 checks passed" in done.stdout
     recorded = shell.json("show", "latest")
     # The same reviews as the main job's, and so the same snapshot.
     assert recorded["snapshot_id"] == first_run["snapshot_id"]
