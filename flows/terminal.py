@@ -323,6 +323,8 @@ def _short_verdict(run: RunSummary) -> str | Text:
     if run.promoted:
         put, would = ("put back", "put back") if run.flow == "rollback" else ("promoted", "promote")
         return f"dry run: would {would} {run.promoted}" if run.dry_run else f"[green]{put} {run.promoted}[/]"
+    if run.state == "skipped" or (run.flow == "monitor" and run.state == "completed"):
+        return _plain(run.message.partition(":")[0])
     if run.flow == "check" and run.state == "completed":
         return _plain(run.message.removeprefix(f"{run.line} is "))
     if run.flow in ("score", "monitor") and run.state == "completed":

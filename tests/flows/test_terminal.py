@@ -164,6 +164,15 @@ def test_the_history_tells_what_came_of_runs_of_both_flows(served_twice: Bench) 
         assert line_with(text, run_id).rstrip().endswith(ending)
 
 
+def test_the_history_is_short_about_a_run_that_had_nothing_to_do(bench: Bench) -> None:
+    run_id = bench.start_run()
+    bench.store.finish_run(run_id, "skipped", "nothing has changed since run r1: the same snapshot", 1.0)
+
+    line = line_with(printed(terminal.print_history, bench.reader.history()), run_id)
+    assert "  skipped  " in line
+    assert line.rstrip().endswith("nothing has changed since run r1")
+
+
 @pytest.mark.parametrize("message", ["no file [/]", "no file [old].npz", "C:\\[old]", "it ends in \\"])
 def test_what_a_run_died_of_is_printed_as_it_was_said(bench: Bench, message: str) -> None:
     run_id = bench.start_run(line="my [odd] line")
