@@ -140,6 +140,8 @@ def test_the_child_is_killed_when_this_process_is_interrupted(
     def interrupt() -> None:
         while not children():
             time.sleep(0.01)
+        # A process is there before whoever starts it knows it; nothing can be killed in between.
+        time.sleep(0.5)
         main = threading.main_thread().ident
         assert main is not None
         signal.pthread_kill(main, signal.SIGINT)
