@@ -16,7 +16,7 @@ def check_contents(data: CheckedData, options: CheckOptions) -> CheckResult:
     contents = data.contents
     bound = f"at most {options.max_refused_share:.1%} of the rows refused"
     if contents is None:
-        return CheckResult("contents", "pass", {}, bound, "nothing is known of the source")
+        return CheckResult("contents", "warn", {}, bound, "it is not known what was read of the source")
     share = contents.num_refused / contents.num_rows if contents.num_rows else 0.0
     verdict: CheckVerdict = "pass"
     if contents.num_refused:

@@ -64,4 +64,7 @@ def test_what_was_left_out_and_what_is_new_is_told(check: Run) -> None:
 
 def test_a_source_of_nothing_divides_by_nothing(check: Run) -> None:
     assert check(Contents(num_rows=0)).measured["refused_share"] == 0
-    assert check(None).verdict == "pass"
+
+
+def test_what_is_not_known_does_not_pass(check: Run) -> None:
+    assert check(None).verdict == "warn"
