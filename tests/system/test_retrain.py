@@ -187,9 +187,10 @@ def test_both_models_train_without_a_server_of_ones_own(tmp_path: Path) -> None:
 
 def test_a_killed_run_is_found_by_the_next_one(shell: Shell, first_run: dict[str, Any]) -> None:
     log = shell.folder / "killed.log"
-    process = shell.start(str(BIN / "retrain"), *QUICK, "--seed", "9", output=log)
+    # A seed that no other test takes: what was trained before would be reused, and there would be nothing to kill.
+    process = shell.start(str(BIN / "retrain"), *QUICK, "--seed", "10", output=log)
     try:
-        wait_for(lambda: "epoch 2 of" in log.read_text(), 180)
+        wait_for(lambda: "epoch 2 of at most" in log.read_text(), 180)
         process.send_signal(signal.SIGKILL)
         process.wait(20)
     finally:
@@ -209,7 +210,7 @@ def test_a_stopped_run_is_cancelled_and_leaves_nothing_half_written(tmp_path: Pa
     log = shell.folder / "stopped.log"
     process = shell.start(str(BIN / "retrain"), *QUICK, output=log)
     try:
-        wait_for(lambda: "epoch 1 of" in log.read_text(), 180)
+        wait_for(lambda: "epoch 1 of at most" in log.read_text(), 180)
         process.send_signal(how)
         assert process.wait(60) == 130
     finally:
