@@ -10,6 +10,7 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from pydantic import Field
 
+from flows.forms import NamedSourceName, SourceName
 from flows.runs import Outcome, as_state, check_server, record_run, show_our_logs, trigger
 from storage.errors import DataRejectedError
 from storage.options import CheckOptions, ColumnOptions, DataOptions, FeatureOptions, RunOptions, SyntheticOptions
@@ -36,8 +37,8 @@ class Prepared:
 
 @flow(name="check", flow_run_name="check {source}", validate_parameters=True)
 def check(
-    source: str = "auto",
-    append: list[str] = [],  # noqa: B006 (a default that the form shows; never changed)
+    source: SourceName = "auto",
+    append: list[NamedSourceName] = [],  # noqa: B006 (a default that the form shows; never changed)
     sample_size: Annotated[int, Field(ge=0)] = 0,
     data: DataOptions = DataOptions(),
     columns: ColumnOptions = ColumnOptions(),

@@ -8,6 +8,7 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
+from flows.forms import NamedSourceName
 from flows.runs import Outcome, as_state, check_server, record_run, show_our_logs, trigger
 from storage.options import CheckOptions, ColumnOptions, DataOptions, MonitorOptions, MonitorRunOptions
 from storage.records import Observation, ObservationVerdict, RunStart
@@ -33,7 +34,7 @@ _HEADLINES: dict[ObservationVerdict, str] = {
 
 @flow(name="monitor", flow_run_name="monitor {source}", validate_parameters=True)
 def monitor(
-    source: str,
+    source: NamedSourceName = "reviews",
     line: str = "",
     data: DataOptions = DataOptions(),
     columns: ColumnOptions = ColumnOptions(),

@@ -14,6 +14,7 @@ from prefect.client.schemas.objects import State
 from pydantic import Field
 
 from flows.check import prepare
+from flows.forms import NamedSourceName, SourceName
 from flows.runs import Outcome, as_state, check_server, record_run, show_our_logs, trigger
 from storage.content import sha256_of_json
 from storage.errors import NothingChangedError
@@ -48,8 +49,8 @@ _OPTIONS_OF_THE_SNAPSHOT = {"source", "append", "sample_size", "data", "columns"
 
 @flow(name="retrain", flow_run_name="retrain {source}", validate_parameters=True)
 def retrain(
-    source: str = "auto",
-    append: list[str] = [],  # noqa: B006 (a default that the form shows; never changed)
+    source: SourceName = "auto",
+    append: list[NamedSourceName] = [],  # noqa: B006 (a default that the form shows; never changed)
     models: list[ModelName] = list(MODEL_NAMES),  # noqa: B006 (a default that the form shows; never changed)
     epochs: Annotated[int, Field(ge=1, le=1000)] = 12,
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 7,

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from prefect import flow
 from prefect.client.schemas.objects import State
 
+from flows.forms import NamedSourceName
 from flows.runs import as_state, record_run, show_our_logs, trigger
 from storage.options import ColumnOptions, DataOptions, RunOptions
 from storage.records import RunStart
@@ -18,7 +19,7 @@ from tasks.sources.resolve import check_is_named
 
 @flow(name="score", flow_run_name="score {source}", validate_parameters=True)
 def score(
-    source: str,
+    source: NamedSourceName,
     line: str = "",
     ending: Literal[".parquet", ".csv", ".jsonl"] = ".parquet",
     data: DataOptions = DataOptions(),

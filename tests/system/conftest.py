@@ -197,8 +197,10 @@ def ended(server: PrefectServer, run_id: str, seconds: float = 180) -> dict[str,
     return run
 
 
-def finished(server: PrefectServer, deployment: dict[str, Any], parameters: dict[str, Any]) -> dict[str, Any]:
+def finished(
+    server: PrefectServer, deployment: dict[str, Any], parameters: dict[str, Any], **more: Any
+) -> dict[str, Any]:
     """A manual run of a deployment, when it has ended."""
-    body = {"parameters": parameters, "state": {"type": "SCHEDULED"}}
+    body = {"parameters": parameters, "state": {"type": "SCHEDULED"}, **more}
     created = server.post(f"/deployments/{deployment['id']}/create_flow_run", body)
     return ended(server, created["id"])

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import urllib.error
 from datetime import UTC, datetime
 from typing import Any
+
+import pytest
 
 from tests.system.conftest import PrefectServer, Shell, finished, wait_for
 
@@ -13,6 +17,14 @@ QUICK = {
     "epochs": 1,
     "synthetic": {"num_train": 300, "num_test": 200},
 }
+
+
+@pytest.fixture(scope="module")
+def shell(shell: Shell) -> Shell:
+    """A home with a named source, whose file is gone, before anything is deployed."""
+    shell.home.mkdir(parents=True)
+    (shell.home / "sources.toml").write_text('[shop]\npath = "gone.csv"\n', encoding="utf-8")
+    return shell
 
 
 def test_the_weekly_deployment_is_really_scheduled(
@@ -37,8 +49,8 @@ def test_deployments_allow_one_run_at_a_time_and_check_their_parameters(
     deployments: dict[str, dict[str, Any]],
 ) -> None:
     assert set(deployments) == {"weekly", "manual", "nightly-monitor", "on-degradation", "score", "rollback"}
-    for deployment in deployments.values():
-        assert deployment["enforce_parameter_schema"] is True
+    for name, deployment in deployments.items():
+        assert deployment["enforce_parameter_schema"] is (name != "on-degradation")
         assert deployment["global_concurrency_limit"]["limit"] == 1
         assert deployment["description"]
     active = {name for name, one in deployments.items() if any(schedule["active"] for schedule in one["schedules"])}
@@ -47,6 +59,8 @@ def test_deployments_allow_one_run_at_a_time_and_check_their_parameters(
 
 def test_the_form_shows_bounds_choices_and_descriptions(deployments: dict[str, dict[str, Any]]) -> None:
     schema = deployments["manual"]["parameter_openapi_schema"]
+    assert schema["properties"]["source"]["enum"] == ["auto", "imdb", "synthetic", "shop"]
+    assert schema["properties"]["append"]["items"]["enum"] == ["shop"]
     epochs = schema["properties"]["epochs"]
     assert (epochs["minimum"], epochs["maximum"], epochs["default"]) == (1, 1000, 12)
     assert "early stopping" in epochs["description"]
@@ -99,16 +113,35 @@ def test_data_that_a_check_refuses_is_a_state_and_a_page_of_its_own(
 def test_a_run_that_cannot_read_its_source_fails_and_says_why(
     shell: Shell, prefect_server: PrefectServer, deployments: dict[str, dict[str, Any]], worker: None
 ) -> None:
-    (shell.home / "sources.toml").write_text('[shop]\npath = "gone.csv"\n', encoding="utf-8")
     run = finished(prefect_server, deployments["manual"], {**QUICK, "source": "shop"})
     assert run["state_name"] == "Failed"
     assert f"the source 'shop' is to be read from {shell.home / 'gone.csv'}" in run["state"]["message"]
     assert shell.json("show", "latest")["state"] == "failed"
 
 
-def test_whoever_fills_in_a_form_cannot_open_a_file(
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"source": "/etc/passwd"}, "'/etc/passwd' is not one of ['auto', 'imdb', 'synthetic', 'shop']"),
+        ({"source": "sqlite:///reviews.db"}, "is not one of ['auto', 'imdb', 'synthetic', 'shop']"),
+        ({"append": ["../more.csv"]}, "'../more.csv' is not one of ['shop']"),
+        ({"epochs": 0}, "0 is less than the minimum of 1"),
+        ({"gates": {"recall_flor": 0.5}}, "'recall_flor' was unexpected"),
+    ],
+)
+def test_a_wrong_value_is_refused_in_words_before_there_is_a_run(
+    prefect_server: PrefectServer, deployments: dict[str, dict[str, Any]], wrong: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        prefect_server.post(f"/deployments/{deployments['manual']['id']}/create_flow_run", {"parameters": wrong})
+    assert refused.value.code == 409
+    assert words in json.loads(refused.value.read())["detail"]
+
+
+def test_whoever_gets_round_the_form_cannot_open_a_file(
     shell: Shell, prefect_server: PrefectServer, deployments: dict[str, dict[str, Any]], worker: None
 ) -> None:
-    run = finished(prefect_server, deployments["manual"], {**QUICK, "source": "/etc/passwd"})
+    unasked = {**QUICK, "source": "/etc/passwd"}
+    run = finished(prefect_server, deployments["manual"], unasked, enforce_parameter_schema=False)
     assert run["state_name"] == "Failed"
     assert "a deployment reads named sources only" in run["state"]["message"]

@@ -25,7 +25,7 @@ QUICK = (
 
 @pytest.fixture(scope="module")
 def served(shell: Shell) -> str:
-    """Reviews under the name `reviews`, and a champion of them; its candidate id."""
+    """Reviews that get the name `reviews` after the deployments were made, and a champion of them; its candidate id."""
     shell.home.mkdir(parents=True)
     (shell.home / "sources.toml").write_text('[reviews]\npath = "reviews-*.csv"\n', encoding="utf-8")
     write_reviews(shell.home / "reviews-1.csv", reviews(700, seed=1))
