@@ -27,7 +27,7 @@ from rich.box import MARKDOWN
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.tokenization import machine
+from benchmarks.machine import machine
 from storage.bundles import Bundle
 from storage.options import MODEL_NAMES, DataOptions, FeatureOptions, ModelName
 from storage.sequences import Sequences
@@ -176,8 +176,8 @@ def main(reviews: Path, rows: int, repeats: int, output: Path) -> None:
         "batch_size": BATCH_SIZE,
         "repeats": repeats,
     }
-    versions = {"keras": keras.__version__, "backend": keras.config.backend()}
-    result = {"machine": machine() | versions, "settings": settings, "found": found}
+    described = machine("pyarrow", "numpy", "keras") | {"backend": keras.config.backend()}
+    result = {"machine": described, "settings": settings, "found": found}
     output.parent.mkdir(exist_ok=True)
     output.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     Console(width=120).print(table_of(found))

@@ -13,8 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import platform
 import re
 import time
 from collections import Counter
@@ -29,6 +27,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from benchmarks.machine import machine
 from storage.options import DataOptions, Tokenization
 from storage.sequences import Sequences
 from tasks.features.tokenization import WordTable, content_hashes, split_into_words
@@ -137,20 +136,6 @@ def _medians(seconds: npt.NDArray[np.float64]) -> list[float]:
     return medians
 
 
-def machine() -> dict[str, Any]:
-    """What the figures were measured on."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text(encoding="utf-8").splitlines() if info.is_file() else []
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return {
-        "processor": models[0] if models else platform.machine(),
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-        "pyarrow": pa.__version__,
-        "numpy": np.__version__,
-    }
-
-
 def markdown(found: dict[str, dict[str, Any]]) -> str:
     """The figures as a table in Markdown."""
     lines = ["| tokenization | Arrow, s (CPU) | Python loop, s (CPU) | loop / Arrow |", "|---|---|---|---|"]
@@ -169,7 +154,7 @@ def main(reviews: Path, repeats: int, output: Path) -> None:
     corpus = read(reviews)
     found = {name: compare(corpus, name, repeats) for name in get_args(Tokenization)}
     settings = {"rows": len(corpus.is_train), "batch_rows": BATCH_ROWS, "repeats": repeats}
-    result = {"machine": machine(), "settings": settings, "found": found}
+    result = {"machine": machine("pyarrow", "numpy"), "settings": settings, "found": found}
     output.parent.mkdir(exist_ok=True)
     output.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     click.echo(markdown(found))

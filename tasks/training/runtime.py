@@ -45,7 +45,7 @@ def device_name() -> str:
     backend = keras.config.backend()
     if accelerators := _accelerators():
         return f"{accelerators[0]} ({backend})"
-    return f"cpu: {_processor()}, {os.cpu_count()} cores ({backend})"
+    return f"cpu: {processor_name()}, {os.cpu_count()} cores ({backend})"
 
 
 def _accelerators() -> list[str]:
@@ -60,7 +60,8 @@ def _accelerators() -> list[str]:
     return [device for device in keras.distribution.list_devices() if not device.startswith("cpu")]
 
 
-def _processor() -> str:
+def processor_name() -> str:
+    """The processor as the operating system names it."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))

@@ -1,0 +1,183 @@
+"""What Prefect itself costs: its import, its first flow run, each further run and each task, with and without a server.
+
+    python -m benchmarks.prefect_cost
+
+Both ways run the same flows, whose tasks do nothing but call the function that a plain loop calls too, each way in a
+process and a home of its own. Without a server, the first flow run starts a temporary one. The share is held against
+the last retraining that ran to its decision in the metrics store, of as many tasks as it had stages, and a report.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from benchmarks.machine import machine
+from storage.errors import NotFoundError
+from storage.metrics.reader import MetricsReader
+from storage.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = Path(__file__).parent / "results" / "prefect_cost.json"
+WAYS = ("without a server", "with a server")
+_MANY_TASKS = 20
+_SERVER_START_SECONDS = 180
+
+
+def measure(repeats: int) -> dict[str, float]:
+    """Seconds in this process: of the import, the first run, a further run without tasks, a task, and a plain call."""
+    started = time.perf_counter()
+    from prefect import flow, task
+    from prefect.cache_policies import NO_CACHE
+
+    imported = time.perf_counter() - started
+
+    def nothing(number: int) -> int:
+        return number
+
+    step = task(name="nothing", cache_policy=NO_CACHE)(nothing)
+
+    @flow(name="cost")
+    def cost(tasks: int) -> int:
+        return sum(step(number) for number in range(tasks))
+
+    first = _seconds(lambda: cost(0))
+    runs, tasks, calls = list[float](), list[float](), list[float]()
+    for _ in range(repeats):
+        bare = _seconds(lambda: cost(0))
+        full = _seconds(lambda: cost(_MANY_TASKS))
+        runs.append(bare)
+        tasks.append((full - bare) / _MANY_TASKS)
+        calls.append(_seconds(lambda: sum(nothing(number) for number in range(_MANY_TASKS))) / _MANY_TASKS)
+    return {
+        "import": imported,
+        "first_run": first,
+        "run": float(np.median(runs)),
+        "task": float(np.median(tasks)),
+        "call": float(np.median(calls)),
+    }
+
+
+def _seconds(what: Any) -> float:
+    started = time.perf_counter()
+    what()
+    return time.perf_counter() - started
+
+
+def in_process(repeats: int, home: Path, api_url: str | None) -> dict[str, float]:
+    """What `measure` finds in a process that starts now."""
+    environment = {**_environment(home), **({"PREFECT_API_URL": api_url} if api_url else {})}
+    command = [sys.executable, "-P", "-m", "benchmarks.prefect_cost", "--child", "--repeats", str(repeats)]
+    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise click.ClickException(f"the measuring process failed: {done.stderr.strip().splitlines()[-1]}")
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+@contextmanager
+def server(home: Path) -> Iterator[str]:
+    """A server of our own on a free port; its API's address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {**_environment(home), "PREFECT_SERVER_API_PORT": str(port)}
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    quiet = subprocess.DEVNULL
+    process = subprocess.Popen(command, env=environment, cwd=ROOT, stdout=quiet, stderr=quiet)
+    url = f"http://127.0.0.1:{port}/api"
+    try:
+        _wait(process, f"{url}/health")
+        yield url
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def _wait(process: subprocess.Popen[bytes], health: str) -> None:
+    deadline = time.monotonic() + _SERVER_START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            with urllib.request.urlopen(health, timeout=5):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.5)
+    raise click.ClickException(f"the Prefect server did not answer within {_SERVER_START_SECONDS} seconds.")
+
+
+def _environment(home: Path) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    paths = [str(ROOT), *filter(None, [kept.get("PYTHONPATH")])]
+    own = {"PREFECT_HOME": str(home), "PREFECT_LOGGING_LEVEL": "ERROR", "PYTHONPATH": os.pathsep.join(paths)}
+    return {**kept, **own, "DO_NOT_TRACK": "1", "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120"}
+
+
+def last_retraining(reader: MetricsReader) -> dict[str, Any]:
+    """The last retraining that ran to its decision: its line, its wall time in seconds and its number of stages.
+
+    Raises:
+        NotFoundError: There is none.
+    """
+    for summary in reader.history(1000):
+        if (summary.flow, summary.state) == ("retrain", "completed") and summary.seconds is not None:
+            stages = reader.run(summary.id)["stages"]
+            return {"run": summary.id, "line": summary.line, "seconds": summary.seconds, "stages": len(stages)}
+    raise NotFoundError("no retraining has run to its decision yet: `retrain run` makes one.")
+
+
+def share_of(cost: Mapping[str, float], retraining: Mapping[str, Any]) -> float:
+    """Prefect's share of the whole time of a retraining; its report is one more task than it has stages."""
+    prefect = cost["import"] + cost["first_run"] + (retraining["stages"] + 1) * cost["task"]
+    return float(prefect / (retraining["seconds"] + prefect))
+
+
+def markdown(found: Mapping[str, Mapping[str, float]]) -> str:
+    """The figures as a table in Markdown."""
+    lines = [
+        "| | import, s | first run, s | run, s | task, ms | share of the retraining |",
+        "|---|---|---|---|---|---|",
+    ]
+    for way, cost in found.items():
+        seconds = " | ".join(f"{cost[name]:.2f}" for name in ("import", "first_run", "run"))
+        lines.append(f"| {way} | {seconds} | {1000 * cost['task']:.1f} | {100 * cost['share']:.2f} % |")
+    return "\n".join(lines) + "\n"
+
+
+@click.command()
+@click.option("--repeats", type=click.IntRange(min=1), default=9, show_default=True, help="Runs of each kind.")
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), default=RESULTS, help="Where figures go.")
+@click.option("--child", is_flag=True, hidden=True)
+def main(repeats: int, output: Path, child: bool) -> None:
+    """Measure what Prefect costs, and its share of the last retraining in the metrics store."""
+    if child:
+        click.echo(json.dumps(measure(repeats)))
+        return
+    retraining = last_retraining(MetricsReader(Settings.from_environment().database_url))
+    with tempfile.TemporaryDirectory() as name:
+        homes = [Path(name) / str(number) for number in range(len(WAYS))]
+        costs = [in_process(repeats, homes[0], None)]
+        with server(homes[1]) as url:
+            costs.append(in_process(repeats, homes[1], url))
+    found = {way: {**cost, "share": share_of(cost, retraining)} for way, cost in zip(WAYS, costs, strict=True)}
+    result = {"machine": machine("prefect"), "settings": {"repeats": repeats}, "retraining": retraining, "found": found}
+    output.parent.mkdir(exist_ok=True)
+    output.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    click.echo(markdown(found))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from benchmarks.prefect_cost import RESULTS, WAYS, last_retraining, markdown, share_of
+from storage.errors import NotFoundError
+from storage.records import Stage
+from tests.storage.conftest import Bench
+
+COST = {"import": 2.0, "first_run": 7.5, "run": 0.5, "task": 0.0625, "call": 0.0}
+
+
+def test_the_share_is_that_of_the_import_the_first_run_and_each_task() -> None:
+    # 2 + 7.5 + 8 tasks of a sixteenth of a second are 10 seconds, beside 490 of work.
+    assert share_of(COST, {"seconds": 490.0, "stages": 7}) == pytest.approx(10 / 500)
+
+
+def test_the_retraining_is_the_last_one_that_came_to_its_decision(bench: Bench) -> None:
+    done = bench.start_run()
+    bench.store.record_stage(done, Stage("ingest", 1.0, 1))
+    bench.store.record_stage(done, Stage("promote", 1.0, 1))
+    bench.store.finish_run(done, "completed", "nothing promoted", 61.0)
+    bench.store.finish_run(bench.start_run(), "failed", "no file", 2.0)
+
+    assert last_retraining(bench.reader) == {"run": done, "line": "-", "seconds": 61.0, "stages": 2}
+
+
+def test_without_a_retraining_there_is_no_share(bench: Bench) -> None:
+    bench.start_run()
+
+    with pytest.raises(NotFoundError, match="`retrain run` makes one"):
+        last_retraining(bench.reader)
+
+
+def test_the_table_shows_both_ways() -> None:
+    rows = markdown({way: {**COST, "share": 0.02} for way in WAYS}).splitlines()
+    assert rows[2:] == [f"| {way} | 2.00 | 7.50 | 0.50 | 62.5 | 2.00 % |" for way in WAYS]
+
+
+def test_the_stored_figures_keep_prefect_below_two_percent_with_a_server() -> None:
+    stored = json.loads(RESULTS.read_text(encoding="utf-8"))
+    assert set(stored["found"]) == set(WAYS)
+    assert stored["retraining"]["line"] == "imdb"
+    assert stored["found"]["with a server"]["share"] < 0.02
