@@ -89,9 +89,11 @@ def record_rejection(bench: Bench) -> str:
 def retrain(settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
     """Run the command in this process: its exit code, what it printed, and what it complained of."""
     from flows import cli
+    from flows.cli import serving, shared
 
     # It would set up logging, signals and the environment of this very process.
-    monkeypatch.setattr(cli, "_prepare_flow", lambda: None)
+    for module in (shared, serving):
+        monkeypatch.setattr(module, "prepare_flow", lambda: None)
 
     def call(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr("sys.argv", ["retrain", *arguments])

@@ -1,0 +1,139 @@
+"""What several commands have in common: options, a flow that is run in this process, and where it is printed."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from storage.errors import OptionError, RetrainError
+from storage.settings import Settings
+
+if TYPE_CHECKING:
+    from flows.runs import Outcome
+    from storage.options import RunOptions
+
+# Nothing is sent home, and a server that a single run starts for itself gets the time that a slow machine needs.
+_PREFECT_ENVIRONMENT = {
+    "DO_NOT_TRACK": "1",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+    "PREFECT_LOGGING_LEVEL": "CRITICAL",
+    "PREFECT_LOGGING_SERVER_LEVEL": "CRITICAL",
+    "PREFECT_LOGGING_EXTRA_LOGGERS": "",
+}
+
+logger = logging.getLogger(__name__)
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+
+
+def _group_options(_context: click.Context, _option: click.Parameter, values: tuple[str, ...]) -> dict[str, Any]:
+    groups: dict[str, dict[str, str]] = {}
+    for value in values:
+        name, separator, text = value.partition("=")
+        group, dot, key = name.partition(".")
+        if not (separator and dot):
+            raise click.BadParameter(f"expected GROUP.NAME=VALUE, such as training.batch_size=128; received {value!r}.")
+        groups.setdefault(group, {})[key] = text
+    return groups
+
+
+set_option = click.option(
+    "--set", "groups", multiple=True, metavar="GROUP.NAME=VALUE", callback=_group_options,
+    help="Any other option, such as training.batch_size=128 or checks.leakage=warn.",
+)  # fmt: skip
+
+
+def ready(options: RunOptions) -> Settings:
+    """Tell a mistake at once, before a server is started or a run is written down.
+
+    Raises:
+        UserError: The source is not there, or a folder cannot be written to.
+    """
+    from tasks.sources.resolve import check_source
+
+    settings = Settings.from_environment()
+    settings.prepare()
+    check_source(options, settings)
+    prepare_flow()
+    return settings
+
+
+def finish(settings: Settings, flow: Callable[[], Outcome], *, as_json: bool, in_full: bool = False) -> None:
+    """Run a flow and print what came of it; where it was stopped, too, if somebody is going to read it all."""
+    try:
+        outcome = flow()
+    except RetrainError as error:
+        if error.run_id and (as_json or in_full):
+            show_run(settings, error.run_id, as_json=as_json)
+        raise
+    except RuntimeError as error:
+        if "ephemeral Prefect API server" not in str(error):
+            raise
+        raise OptionError(
+            f"Prefect's temporary server did not start ({error}) It needs a folder that it can write to (PREFECT_HOME, "
+            "by default ~/.prefect); or start a server of your own, and name it in PREFECT_API_URL."
+        ) from error
+    if as_json or in_full:
+        show_run(settings, outcome.run_id, as_json=as_json)
+    else:
+        click.echo(f"\n{outcome.message}\n\nretrain show {outcome.run_id}")
+
+
+def prepare_flow() -> None:
+    """What comes before a flow is run in this process."""
+    _log_to_terminal()
+    # Python would die of SIGTERM on the spot; like this the run is marked, and Prefect's temporary server is stopped.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for name, value in _PREFECT_ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    logger.info("starting Prefect; without PREFECT_API_URL, with a temporary server, which takes some seconds")
+
+
+def show_run(settings: Settings, run_id: str, *, as_json: bool) -> None:
+    """Print one run in full."""
+    from flows.cli.terminal.common import print_json
+    from flows.cli.terminal.run import print_run
+    from storage.metrics.reader import MetricsReader
+
+    found = MetricsReader(settings.database_url).run(run_id)
+    if as_json:
+        print_json(found)
+    else:
+        print_run(console(), found)
+
+
+def console() -> Any:
+    """Where tables are printed: a `rich` console, as wide as the terminal."""
+    from rich.console import Console
+
+    # A pipe has no width: do not fold what a program is going to read.
+    return Console() if sys.stdout.isatty() else Console(width=200)
+
+
+def _log_to_terminal() -> None:
+    """Our own log lines on standard error, with the time of day: one line each in a file, folded in a terminal."""
+    handler: logging.Handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
+    if sys.stderr.isatty():
+        from rich.console import Console
+        from rich.logging import RichHandler
+
+        handler = RichHandler(
+            console=Console(stderr=True),
+            show_path=False,
+            show_level=False,
+            log_time_format="%H:%M:%S",
+            omit_repeated_times=False,
+        )
+    for name in ("flows", "tasks", "storage"):
+        logger = logging.getLogger(name)
+        logger.setLevel(logging.INFO)
+        logger.propagate = False
+        logger.handlers = [handler]

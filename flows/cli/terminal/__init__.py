@@ -1,0 +1,1 @@
+"""What the command prints: tables for a person, JSON for a program. Nothing is computed here."""

@@ -1,0 +1,67 @@
+"""What all printing shares: words, colours, the plain table, and JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from datetime import datetime
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from tasks.training.progress import duration_words
+
+STATE_STYLES = {"completed": "green", "skipped": "dim", "running": "cyan", "rejected data": "yellow"}
+VERDICT_STYLES = {
+    **{"pass": "green", "fail": "red", "warn": "yellow", "off": "yellow", "not applicable": "dim", "waived": "yellow"},
+    **{"shown": "red", "likely": "yellow", "possible": "cyan", "ruled out": "dim"},
+}
+
+
+def print_json(value: Any) -> None:
+    """Print plain values, records and lists of records as JSON; times are ISO 8601 in UTC."""
+
+    def as_plain(item: Any) -> Any:
+        if isinstance(item, datetime):
+            return item.isoformat().replace("+00:00", "Z")
+        if dataclasses.is_dataclass(item) and not isinstance(item, type):
+            return dataclasses.asdict(item)
+        raise TypeError(f"{type(item).__name__} has no JSON form")
+
+    print(json.dumps(value, default=as_plain, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def print_table(console: Console, title: str, rows: list[dict[str, Any]], columns: tuple[str, ...]) -> None:
+    """Rows below a title, the verdicts among them in colour; nothing where there are no rows."""
+    if not rows:
+        return
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, show_header=False)
+    for column in columns:
+        table.add_column(column, overflow="fold", no_wrap=column in ("name", "verdict"))
+    for row in rows:
+        cells = [str(row[column]) for column in columns]
+        table.add_row(
+            *(
+                f"[{VERDICT_STYLES[cell]}]{cell}[/]" if column == "verdict" else plain(cell)
+                for column, cell in zip(columns, cells, strict=True)
+            )
+        )
+    console.print()
+    console.print(table)
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds in words; a dash for what has not ended."""
+    return "-" if seconds is None else duration_words(seconds)
+
+
+def plain(text: str) -> Text:
+    """Text in which nothing is taken for rich's markup, whatever a person has written there."""
+    return Text(text)
+
+
+def utc_minutes(moment: datetime) -> str:
+    """A moment, to the minute, in the time zone that it is given in: UTC."""
+    return f"{moment:%Y-%m-%d %H:%M}"

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import pytest
+
+from flows.cli.terminal.run import print_run
+from storage.records import CheckResult
+from tests.flows.cli.terminal.conftest import after, line_with, printed
+from tests.flows.conftest import record_rejection
+from tests.storage.conftest import Bench
+
+
+@pytest.fixture
+def shown(served_twice: Bench) -> str:
+    return printed(print_run, served_twice.reader.run(record_rejection(served_twice)))
+
+
+def test_a_run_begins_with_its_state_and_its_verdict(shown: str) -> None:
+    first, second, *_ = shown.splitlines()
+    assert first.split()[1:] == ["completed", "1", "min", "15", "s"]
+    assert second == "nothing promoted on imdb"
+
+
+def test_the_source_is_told_as_it_was_named(shown: str) -> None:
+    assert line_with(shown, "source").split("source")[1].strip() == "reviews [old].npz"
+    assert "80 / 10 / 20 rows for training / validation / test" in shown
+
+
+def test_every_gate_of_a_decision_is_shown_with_its_verdict(shown: str) -> None:
+    gates = after(shown, "baseline_avgpool: rejected")
+    assert line_with(gates, "all checks passed").split()[3:] == ["fail", "padding:", "a", "logit", "moves"]
+    assert "waived" in line_with(gates, "better than the probe")
+    assert "not applicable" in line_with(gates, "not below the high-water mark")
+
+
+def test_the_diagnosis_tells_what_to_do_about_what_was_not_ruled_out(shown: str) -> None:
+    diagnosis = after(shown, "baseline_avgpool: why it may have been rejected")
+    assert line_with(diagnosis, "padding mask").endswith("a logit moves. What to do: give the embedding mask_zero=True")
+    assert line_with(diagnosis, "alignment").rstrip().endswith("all ids agree")
+    assert "join by ids" not in shown
+
+
+def test_checks_of_the_data_and_of_the_model_stand_under_titles_of_their_own(shown: str) -> None:
+    data, model = after(shown, "Checks of the data"), after(shown, "Checks of baseline_avgpool")
+    assert line_with(data, "leakage").split()[1] == "off"
+    assert line_with(data, "drift").rstrip().endswith("reviews are longer [+12 %]. The configuration lets it pass")
+    assert "padding" not in data
+    assert line_with(model, "padding").split()[1] == "fail"
+    assert "leakage" not in model
+
+
+@pytest.mark.parametrize(
+    ("count", "words"), [(3, "a/2"), (4, "a/2 and 1 more"), (19, "a/2 and 16 more"), (20, "a/2 and at least 17 more")]
+)
+def test_of_the_offending_rows_the_first_are_named_and_the_others_counted(bench: Bench, count: int, words: str) -> None:
+    """No more than 20 are kept, so of 20 nobody knows how many there were."""
+    run_id = bench.start_run()
+    rows = tuple(f"a/{number}" for number in range(count))
+    bench.store.record_checks(run_id, [CheckResult("leakage", "fail", {}, "none", "rows leaked", rows)])
+    text = printed(print_run, bench.reader.run(run_id))
+    assert line_with(text, "leakage").rstrip().endswith(f"Rows: a/0, a/1, {words}")
+
+
+def test_the_probe_stands_in_a_column_beside_the_models(shown: str) -> None:
+    models = after(shown, "Models")
+    assert line_with(models, "linear probe").split() == ["baseline_avgpool", "linear", "probe"]
+    assert line_with(models, "test accuracy").split() == ["test", "accuracy", "0.9000", "[0.8000,", "1.0000]", "0.8912"]
+    assert line_with(models, "test AUC").rstrip().endswith("0.9555")
+    assert line_with(models, "validation accuracy").rstrip().endswith("0.8877")
+    assert line_with(models, "confusion").rstrip().endswith("45 5 / 5 45")
+
+
+def test_the_ledger_is_told_in_one_sentence(shown: str) -> None:
+    assert after(shown, "Ledger").strip() == (
+        f"test set {'t' * 12}: 1 comparison with a champion so far, α spent 0.0250 of 0.05, left 0.0250; the next one "
+        "may spend 0.00833"
+    )
+
+
+def test_without_a_probe_there_is_no_column_for_it(served_twice: Bench) -> None:
+    first = served_twice.reader.history()[-1].id
+    text = printed(print_run, served_twice.reader.run(first))
+    assert "Models" in text
+    assert "linear probe" not in text
+
+
+def test_a_promotion_has_no_diagnosis(served_twice: Bench) -> None:
+    text = printed(print_run, served_twice.reader.run(served_twice.reader.history()[0].id))
+    assert "baseline_avgpool: promoted" in text
+    assert "why it may have been rejected" not in text
+
+
+def test_a_model_that_was_never_decided_on_shows_its_checks_all_the_same(bench: Bench) -> None:
+    run_id = bench.start_run()
+    bench.candidate(run_id, checks=(CheckResult("padding", "fail", {}, "", "a logit moves"),))
+    bench.store.finish_run(run_id, "failed", "the disk is full", 1.0)
+
+    text = printed(print_run, bench.reader.run(run_id))
+    assert line_with(after(text, "Checks of baseline_avgpool"), "padding").split()[1] == "fail"
+
+
+def test_a_rollback_says_what_was_put_back_and_has_neither_seed_nor_ledger(served_twice: Bench) -> None:
+    first = served_twice.reader.champions("imdb")[0]
+    run_id = served_twice.roll_back(first.candidate_id, position=2)
+
+    text = printed(print_run, served_twice.reader.run(run_id))
+    assert "baseline_avgpool: put back" in text
+    for word in ("seed", "Ledger", "Models", "device"):
+        assert word not in text
+
+
+def test_a_run_that_has_just_begun_can_be_shown(bench: Bench) -> None:
+    text = printed(print_run, bench.reader.run(bench.start_run()))
+    assert text.splitlines()[0].split()[1:] == ["running", "-"]

@@ -1,0 +1,50 @@
+"""The commands that read the store, in this process."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.flows.conftest import Command, record_rejection
+from tests.storage.conftest import Bench
+
+
+def test_the_champion_is_the_one_that_serves_now(served_twice: Bench, retrain: Command) -> None:
+    code, out, err = retrain("champion")
+    assert (code, err) == (0, "")
+    assert "champion number 2" in out
+    assert "champion number 1" not in out
+
+
+def test_the_history_of_champions_has_all_of_them(served_twice: Bench, retrain: Command) -> None:
+    code, out, _ = retrain("champion", "--line", "imdb", "--history")
+    assert code == 0
+    assert [line.split()[1] for line in out.splitlines()[1:]] == ["1", "2"]
+    assert "the first one [of many]" in out
+
+
+@pytest.mark.parametrize(("arguments", "positions"), [((), [2]), (("--history",), [1, 2])])
+def test_the_champions_can_be_read_by_a_program(
+    served_twice: Bench, retrain: Command, arguments: tuple[str, ...], positions: list[int]
+) -> None:
+    code, out, _ = retrain("champion", "--json", *arguments)
+    assert code == 0
+    assert [entry["position"] for entry in json.loads(out)] == positions
+
+
+def test_a_line_without_a_champion_is_named(served_twice: Bench, retrain: Command) -> None:
+    code, out, err = retrain("champion", "--line", "synthetic", "--history")
+    assert (code, out) == (4, "")
+    assert err == "retrain: there is no champion of the line 'synthetic' yet: no candidate has passed all gates.\n"
+
+
+def test_a_run_is_shown_with_its_diagnosis_and_the_ledger_to_a_program_too(
+    served_twice: Bench, retrain: Command
+) -> None:
+    record_rejection(served_twice)
+    code, out, _ = retrain("show", "latest", "--json")
+    run = json.loads(out)
+    assert code == 0
+    assert [suspect["cause"] for suspect in run["decisions"][0]["diagnosis"]] == ["padding mask", "alignment"]
+    assert run["ledger"]["comparisons"] == 1
