@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: retrain test lint types lock clean
+.PHONY: retrain test test-ui lint types lock clean
 .DEFAULT_GOAL := retrain
 
 retrain: $(STAMP)
@@ -14,6 +14,11 @@ retrain: $(STAMP)
 
 test: lint types
 	$(BIN)/python -m pytest
+
+# A real browser before Prefect's pages; installs what drives it, and takes the browser of this machine.
+test-ui: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,ui]'
+	$(BIN)/python -m pytest -m ui tests/ui
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

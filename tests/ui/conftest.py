@@ -6,11 +6,10 @@ import os
 import re
 import shutil
 import socket
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -120,13 +119,3 @@ def desk(page: Page, pictures: Path, tmp_path_factory: pytest.TempPathFactory) -
         yield Desk(shell, PrefectServer(f"http://127.0.0.1:{port}/api"), page, pictures)
     finally:
         shell.retrain("down")
-
-
-def eventually(what: Callable[[], Any], seconds: float) -> Any:
-    """The first true answer."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if answer := what():
-            return answer
-        time.sleep(1)
-    raise AssertionError(f"did not happen within {seconds} s")
