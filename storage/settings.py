@@ -6,6 +6,7 @@ RETRAIN_HOME          folder of snapshots, bundles and the SQLite store; default
 RETRAIN_DATABASE_URL  any SQLAlchemy URL; default sqlite:///<home>/metrics.db
 RETRAIN_IMDB_FILE     an imdb.npz that the source `auto` takes before it looks anywhere else
 RETRAIN_SOURCES       the file that gives sources their names; default <home>/sources.toml
+RETRAIN_NOTIFY_URL    a webhook that `retrain up` lets Prefect send decisions and alarms to; default none
 """
 
 from __future__ import annotations
@@ -27,13 +28,14 @@ class Settings:
     database_url: str
     imdb_file: Path | None = None
     sources_file: Path | None = None
+    notify_url: str | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
         """Read the settings from `environment`, by default the process's own.
 
         Raises:
-            OptionError: The folder's name cannot be part of a database's URL.
+            OptionError: The folder's name cannot be part of a database's URL, or the webhook is no web address.
         """
         values = os.environ if environment is None else environment
         home = Path(values.get("RETRAIN_HOME") or "~/.retrain").expanduser().absolute()
@@ -41,12 +43,30 @@ class Settings:
             # SQLAlchemy would take what follows for options, and put the store elsewhere.
             raise OptionError(f"RETRAIN_HOME cannot be {str(home)!r}: a database's path must not have a question mark.")
         imdb_file = values.get("RETRAIN_IMDB_FILE")
+        notify_url = values.get("RETRAIN_NOTIFY_URL") or None
+        if notify_url and not notify_url.startswith(("http://", "https://")):
+            raise OptionError(
+                f"RETRAIN_NOTIFY_URL cannot be {notify_url!r}: expected the address of a webhook, such as "
+                "https://hooks.slack.com/services/…, or nothing."
+            )
         return cls(
             home=home,
             database_url=values.get("RETRAIN_DATABASE_URL") or f"sqlite:///{home / 'metrics.db'}",
             imdb_file=Path(imdb_file).expanduser().absolute() if imdb_file else None,
             sources_file=Path(values.get("RETRAIN_SOURCES") or home / "sources.toml").expanduser().absolute(),
+            notify_url=notify_url,
         )
+
+    def as_environment(self) -> dict[str, str]:
+        """The variables from which a process in any folder reads these same settings."""
+        values = {
+            "RETRAIN_HOME": self.home,
+            "RETRAIN_DATABASE_URL": self.database_url,
+            "RETRAIN_IMDB_FILE": self.imdb_file,
+            "RETRAIN_SOURCES": self.sources_file,
+            "RETRAIN_NOTIFY_URL": self.notify_url,
+        }
+        return {name: str(value) for name, value in values.items() if value}
 
     @property
     def snapshots(self) -> Path:
@@ -77,6 +97,11 @@ class Settings:
     def downloads(self) -> Path:
         """Files fetched from elsewhere, verified by their hash at each use."""
         return self.home / "downloads"
+
+    @property
+    def prefect(self) -> Path:
+        """What `retrain up` started: the Prefect server's own database, logs, and which processes they are."""
+        return self.home / "prefect"
 
     def prepare(self) -> None:
         """Make the folders and prove that they can be written to.

@@ -99,6 +99,20 @@ def test_a_folder_that_exists_but_takes_no_files_is_refused(tmp_path: Path, monk
         Settings.from_environment({"RETRAIN_HOME": str(tmp_path)}).prepare()
 
 
+def test_a_webhook_is_a_web_address_or_nothing() -> None:
+    url = "https://hooks.example.com/services/T0/B0"
+    assert Settings.from_environment({"RETRAIN_NOTIFY_URL": url}).notify_url == url
+    assert Settings.from_environment({"RETRAIN_NOTIFY_URL": ""}).notify_url is None
+    with pytest.raises(OptionError, match=r"RETRAIN_NOTIFY_URL cannot be 'hooks\.example\.com'"):
+        Settings.from_environment({"RETRAIN_NOTIFY_URL": "hooks.example.com"})
+
+
+def test_a_process_in_another_folder_reads_the_same_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings.from_environment({"RETRAIN_HOME": "here", "RETRAIN_IMDB_FILE": "imdb.npz"})
+    monkeypatch.chdir(tmp_path)
+    assert Settings.from_environment(settings.as_environment()) == settings
+
+
 def test_a_home_that_would_be_cut_in_the_databases_url_is_refused() -> None:
     with pytest.raises(OptionError, match="question mark"):
         Settings.from_environment({"RETRAIN_HOME": "/tmp/what?now"})
