@@ -1,16 +1,23 @@
-# Two commands matter: `make retrain` does the main job, `make test` runs every check.
-# Both make the virtual environment first, once, from the locked versions.
+# Two commands matter: `make retrain` does the main job, `make test` runs every check; `make up` schedules it all.
+# They make the virtual environment first, once, from the locked versions.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: retrain test test-ui lint types lock clean
+.PHONY: retrain up down test test-ui lint types lock clean
 .DEFAULT_GOAL := retrain
 
 retrain: $(STAMP)
 	$(BIN)/retrain run
+
+# A local Prefect server, the deployments, a worker; and how to stop them.
+up: $(STAMP)
+	$(BIN)/retrain up
+
+down: $(STAMP)
+	$(BIN)/retrain down
 
 test: lint types
 	$(BIN)/python -m pytest

@@ -8,6 +8,7 @@ RetrainError
 ├── NothingChangedError     a finished run has given what this one would; the command line exits with 0
 ├── DataRejectedError       a check refused the data before training; exits with 3
 ├── TrainingError           training ended in a state that cannot be scored, such as a NaN loss
+├── SchedulingError         Prefect's server, worker or deployments could not be set up or stopped
 ├── ContentError            a published folder is not what its manifest says: torn, changed or incomplete
 └── StoreError              the metrics store cannot be used as it is
     ├── MissingStoreError   nothing was written yet; a NotFoundError too
@@ -54,6 +55,10 @@ class DataRejectedError(RetrainError):
 
 class TrainingError(RetrainError):
     """Training ended without a model that can be scored."""
+
+
+class SchedulingError(RetrainError):
+    """Prefect could not be set up for scheduled runs, or not be stopped."""
 
 
 class ContentError(RetrainError):

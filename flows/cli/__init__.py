@@ -13,6 +13,7 @@ import click
 
 from flows.cli.reading import champion, history, show
 from flows.cli.retraining import check, run
+from flows.cli.scheduling import down, up
 from flows.cli.serving import monitor, predict, rollback
 from storage.errors import DataRejectedError, NotFoundError, RetrainError, UserError
 
@@ -61,10 +62,12 @@ def cli() -> None:
     retrain predict      label new reviews with the champion
     retrain rollback     put an earlier champion back
     retrain monitor      hold the champion against the labelled reviews that came since
+    retrain up           schedule it all: a Prefect server, the deployments and a worker
+    retrain down         stop what `retrain up` has started
 
     Where things are kept: the folder in RETRAIN_HOME (default ~/.retrain).
     """
 
 
-for command in (check, run, history, show, champion, predict, rollback, monitor):
+for command in (check, run, history, show, champion, predict, rollback, monitor, up, down):
     cli.add_command(command)

@@ -88,12 +88,18 @@ def finish(settings: Settings, flow: Callable[[], Outcome], *, as_json: bool, in
 
 def prepare_flow() -> None:
     """What comes before a flow is run in this process."""
+    prepare_prefect()
+    logger.info("starting Prefect; without PREFECT_API_URL, with a temporary server, which takes some seconds")
+
+
+def prepare_prefect() -> None:
+    """What comes before Prefect is used in this process."""
     _log_to_terminal()
-    # Python would die of SIGTERM on the spot; like this the run is marked, and Prefect's temporary server is stopped.
+    # Python would die of SIGTERM on the spot; like this what was begun is ended in order: a run is marked, and a server
+    # that was started is stopped.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     for name, value in _PREFECT_ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    logger.info("starting Prefect; without PREFECT_API_URL, with a temporary server, which takes some seconds")
 
 
 def show_run(settings: Settings, run_id: str, *, as_json: bool) -> None:

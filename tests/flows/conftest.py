@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
+from flows.scheduling.processes import start
+from flows.scheduling.state import Process
 from storage.metrics.store import MetricsStore
 from storage.records import CheckResult, Comparison, Decision, Gate, Suspect
 from storage.settings import Settings
 from tests.storage.conftest import Bench, comparison
 
 Command = Callable[..., tuple[int, str, str]]
+Starter = Callable[..., Process]
+
+SLEEPER = "import time; print('asleep', flush=True); time.sleep(600)"
 
 
 @pytest.fixture
@@ -107,3 +115,18 @@ def retrain(settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
         return code, printed.out, printed.err
 
     return call
+
+
+@pytest.fixture
+def started(tmp_path: Path) -> Iterator[Starter]:
+    """Starts a process that runs this Python program, and ends it after the test."""
+    processes: list[Process] = []
+
+    def start_one(program: str = SLEEPER) -> Process:
+        processes.append(start((sys.executable, "-c", program), tmp_path / "log", tmp_path, os.environ))
+        return processes[-1]
+
+    yield start_one
+    for process in processes:
+        if process.lives:
+            psutil.Process(process.id).kill()
