@@ -3,9 +3,11 @@
 RetrainError
 ├── UserError               a mistake in what was asked for; the command line exits with 2
 │   ├── SourceError         the reviews cannot be read: missing, truncated, not the layout that was expected
+│   │   └── UnavailableSourceError  the source did not answer, for a reason that can pass
 │   ├── OptionError         an option, a setting or a folder that cannot be used
 │   └── NotFoundError       a run, a champion or a model of that name is not there; exits with 4
 ├── NothingChangedError     a finished run has given what this one would; the command line exits with 0
+├── SlotTakenError          another run has the slot of the schedule that this one is for
 ├── DataRejectedError       a check refused the data before training; exits with 3
 ├── TrainingError           training ended in a state that cannot be scored, such as a NaN loss
 ├── SchedulingError         Prefect's server, worker or deployments could not be set up or stopped
@@ -37,6 +39,10 @@ class SourceError(UserError):
     """The reviews cannot be read."""
 
 
+class UnavailableSourceError(SourceError):
+    """The source did not answer, for a reason that can pass: try again later."""
+
+
 class OptionError(UserError):
     """An option, a setting or a folder cannot be used."""
 
@@ -47,6 +53,10 @@ class NotFoundError(UserError):
 
 class NothingChangedError(RetrainError):
     """A finished run has given what this one would: it is skipped."""
+
+
+class SlotTakenError(RetrainError):
+    """Another run has, or is working on, the result of this run's slot, or of a later one: it is skipped."""
 
 
 class DataRejectedError(RetrainError):

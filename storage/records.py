@@ -17,7 +17,7 @@ Scope = Literal["overall", "class 0", "class 1"]
 RunState = Literal["running", "completed", "skipped", "rejected data", "failed", "cancelled", "crashed"]
 Trigger = Literal["command line", "schedule", "deployment"]
 Standing = Literal["shown", "likely", "possible", "ruled out"]
-FlowName = Literal["retrain", "check", "score", "monitor", "rollback"]
+FlowName = Literal["retrain", "check", "score", "monitor", "rollback", "housekeeping"]
 Succession = Literal["promotion", "forced replacement", "rollback"]
 ObservationVerdict = Literal["healthy", "degraded", "drifted", "too few rows"]
 
@@ -372,6 +372,7 @@ class RunStart:
     Attributes:
         flow: Which flow it is a run of.
         seed: None where nothing is drawn.
+        slot: The due time of a schedule that it is for (`storage.slots`); None of a run outside of any schedule.
     """
 
     flow: FlowName
@@ -382,6 +383,7 @@ class RunStart:
     dry_run: bool
     versions: dict[str, str]
     git_commit: str | None
+    slot: str | None = None
 
 
 @dataclass(frozen=True)
@@ -402,6 +404,7 @@ class RunSummary:
         test_accuracy: By model.
         test_auc: By model.
         promoted: The model that was promoted or, in a dry run, would have been.
+        slot: The due time of a schedule that it is the result of, if there is one.
     """
 
     id: str
@@ -416,6 +419,7 @@ class RunSummary:
     test_accuracy: dict[str, float] = field(default_factory=dict)
     test_auc: dict[str, float] = field(default_factory=dict)
     promoted: str | None = None
+    slot: str | None = None
 
 
 @dataclass(frozen=True)

@@ -79,6 +79,7 @@ class MetricsReader:
                 test_accuracy=scores[run.id, "accuracy"],
                 test_auc=scores[run.id, "auc"],
                 promoted=winners.get(run.id),
+                slot=run.slot,
             )
             for run in runs
         ]

@@ -14,7 +14,8 @@ from sqlalchemy import func, insert, inspect, select, update
 from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
-from storage.errors import SchemaVersionError, StaleDecisionError, StoreError
+from storage.errors import SchemaVersionError, SlotTakenError, StaleDecisionError, StoreError
+from storage.metrics.claims import mark_if_dead, refusal_of
 from storage.metrics.engine import Lease, writing_engine
 from storage.metrics.rows import (
     add_champion,
@@ -47,6 +48,8 @@ from storage.records import (
     Stage,
 )
 
+_TRIES = 3
+
 
 class MetricsStore:
     """The store, opened for writing. Makes the tables where there are none."""
@@ -71,23 +74,46 @@ class MetricsStore:
         check_version(version, self._engine.url.render_as_string())
 
     def start_run(self, start: RunStart) -> str:
-        """Write a run down as running, owned by this process, and return its id."""
+        """Write a run down as running, owned by this process, and return its id.
+
+        A run that is for a slot of a schedule holds it from here on, unless it ends badly.
+
+        Raises:
+            SlotTakenError: The slot has its one run, or a later one has its result already. The run is written down as
+                skipped, without the slot; the error knows its id.
+        """
+        for attempt in range(_TRIES):
+            try:
+                run_id, refusal = self._start(start)
+                break
+            except IntegrityError as error:
+                # PostgreSQL lets two look for a holder at once and refuses the second's row: now it finds the first.
+                if attempt == _TRIES - 1:
+                    raise StoreError(f"the run could not be written down: {error.orig}") from error
+        if refusal:
+            taken = SlotTakenError(refusal)
+            taken.run_id = run_id
+            raise taken
+        return run_id
+
+    def _start(self, start: RunStart) -> tuple[str, str]:
+        """The new run's id, and why it was skipped: empty if it runs."""
         now = datetime.now(UTC)
         run_id = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
         values = {field.name: getattr(start, field.name) for field in dataclasses.fields(start)}
         with self._write() as session:
+            refusal = refusal_of(session, start.slot) if start.slot else ""
+            skipped = {"state": "skipped", "message": refusal, "slot": None, "finished_at": now, "seconds": 0.0}
             session.add(
                 RunRow(
                     id=run_id,
-                    state="running",
-                    message="running",
                     fingerprint="",
                     started_at=now,
-                    **values,
                     **dataclasses.asdict(Lease.of_this_process()),
+                    **values | (skipped if refusal else {"state": "running", "message": "running"}),
                 )
             )
-        return run_id
+        return run_id, refusal
 
     def finish_run(self, run_id: str, state: RunState, message: str, seconds: float) -> None:
         """Write down how a run ended. `seconds` comes from a monotonic clock."""
@@ -99,11 +125,7 @@ class MetricsStore:
         """Mark the runs whose process is gone as crashed, and return their ids."""
         with self._write() as session:
             running = session.scalars(select(RunRow).where(RunRow.state == "running")).all()
-            dead = [run for run in running if _lease(run).is_dead()]
-            for run in dead:
-                run.state, run.finished_at = "crashed", datetime.now(UTC)
-                run.message = f"the process {run.process_id} died before the run ended"
-            return [run.id for run in dead]
+            return [run.id for run in running if mark_if_dead(run)]
 
     def recorded_bundles(self) -> set[str]:
         """Digests of all bundles that some candidate has."""
@@ -271,7 +293,3 @@ def check_version(version: int | None, url: str) -> None:
 def _is_taken(error: IntegrityError) -> bool:
     """Whether a place in a chain was taken already, in the words of SQLite, PostgreSQL and our own triggers."""
     return any(words in str(error.orig).lower() for words in ("unique", "duplicate", "must follow", "append-only"))
-
-
-def _lease(run: RunRow) -> Lease:
-    return Lease(run.host, run.boot_id, run.process_id, run.process_started)

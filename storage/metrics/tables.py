@@ -26,11 +26,13 @@ from sqlalchemy import (
     CheckConstraint,
     ForeignKey,
     ForeignKeyConstraint,
+    Index,
     Integer,
     Table,
     Text,
     UniqueConstraint,
     event,
+    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -49,9 +51,12 @@ from storage.records import (
     Trigger,
 )
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 _STRICT = {"sqlite_strict": True}
 _SPLITS = get_args(Split)
+# A run that ended like this gives its slot back, for a retry.
+SLOT_FREED: tuple[RunState, ...] = ("failed", "cancelled", "crashed")
+_HOLDS_SLOT = text(f"slot IS NOT NULL AND state NOT IN {SLOT_FREED}")
 
 
 class Base(DeclarativeBase):
@@ -98,7 +103,10 @@ class SnapshotRow(Base):
 
 
 class RunRow(Base):
-    """One pass of a flow. Host, boot, process and its start are its lease: they tell whether it lives."""
+    """One pass of a flow. Host, boot, process and its start are its lease: they tell whether it lives.
+
+    A slot of a schedule has one run that holds it, at work or with its result.
+    """
 
     __tablename__ = "runs"
     __table_args__ = (
@@ -107,6 +115,7 @@ class RunRow(Base):
         one_of("flow", get_args(FlowName)),
         CheckConstraint("(state = 'running') = (finished_at IS NULL)", name="finished_has_time"),
         finite("seconds"),
+        Index("one_run_a_slot", "slot", unique=True, sqlite_where=_HOLDS_SLOT, postgresql_where=_HOLDS_SLOT),
         _STRICT,
     )
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -114,6 +123,7 @@ class RunRow(Base):
     line: Mapped[str] = mapped_column(index=True)
     state: Mapped[str] = mapped_column(index=True)
     trigger: Mapped[str]
+    slot: Mapped[str | None]
     dry_run: Mapped[bool]
     snapshot_id: Mapped[str | None] = mapped_column(ForeignKey("snapshots.id"))
     source_reason: Mapped[str | None]

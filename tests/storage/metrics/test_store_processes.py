@@ -23,6 +23,24 @@ print(store.start_run(RunStart("retrain", "imdb", "schedule", {}, 7, False, {}, 
 sys.stdin.readline()
 """
 
+# Claims a slot at the word, says whether it got it, and keeps it until the end of its input.
+CLAIMER = """
+import sys
+from storage.errors import SlotTakenError
+from storage.metrics.store import MetricsStore
+from storage.records import RunStart
+store = MetricsStore(sys.argv[1])
+print("ready", flush=True)
+sys.stdin.readline()
+for slot in sys.argv[2:]:
+    try:
+        store.start_run(RunStart("retrain", "imdb", "schedule", {}, 7, False, {}, None, slot))
+        print("got", flush=True)
+    except SlotTakenError:
+        print("skipped", flush=True)
+sys.stdin.read()
+"""
+
 # Promotes one candidate after the other, each time against the champion and the ledger that it finds.
 PROMOTER = """
 import sys
@@ -75,6 +93,31 @@ def test_a_run_whose_process_was_killed_is_reaped_and_a_live_one_is_not(bench: B
     assert (crashed["state"], crashed["process_id"]) == ("crashed", children[0].pid)
     assert crashed["message"] == f"the process {children[0].pid} died before the run ended"
     assert (alive["state"], alive["finished_at"]) == ("running", None)
+
+
+def test_many_processes_that_claim_one_slot_at_once_make_one_holder(bench: Bench, spawn: Spawn) -> None:
+    """Slot after slot; then the holders are killed, and one of their heirs gets each slot."""
+    slots = [f"retrain/weekly 2026-11-30T03:00:{second:02}Z" for second in range(10)]
+    holding = "SELECT slot, count(*) FROM runs WHERE state = 'running' GROUP BY slot ORDER BY slot"
+
+    for num_dead in (0, 1):
+        children = [spawn(CLAIMER, bench.url, *slots) for _ in range(NUM_PROCESSES)]
+        for child in children:
+            assert child.stdout is not None
+            assert child.stdout.readline() == "ready\n"
+        for child in children:
+            assert child.stdin is not None
+            child.stdin.write("go\n")
+            child.stdin.flush()
+        said = [[child.stdout.readline().strip() for _ in slots] for child in children if child.stdout]
+
+        assert [sorted(of_slot) for of_slot in zip(*said, strict=True)] == [["got", *["skipped"] * 3]] * len(slots)
+        assert bench.query(holding) == [(slot, 1) for slot in slots]
+        crashed = "SELECT count(*) FROM runs WHERE state = 'crashed' AND slot IS NOT NULL"
+        assert bench.query(crashed) == [(num_dead * len(slots),)]
+        for child in children:
+            child.kill()
+            child.wait()
 
 
 @pytest.fixture(scope="module")

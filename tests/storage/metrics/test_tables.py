@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import insert
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DatabaseError, IntegrityError, StatementError
-from sqlalchemy.schema import CreateTable
+from sqlalchemy.schema import CreateIndex, CreateTable
 
 from storage.metrics.engine import writing_engine
 from storage.metrics.tables import Base, EpochRow
@@ -32,7 +32,8 @@ VALID: dict[str, dict[str, Any]] = {
         "num_test": 1, "split_seed": 1, "content_version": 1, "vocabulary": "", "created_at": NOW,
     },
     "runs": {
-        "id": "r", "flow": "retrain", "line": "l", "state": "running", "trigger": "schedule", "dry_run": 0,
+        "id": "r", "flow": "retrain", "line": "l", "state": "running", "trigger": "schedule", "slot": None,
+        "dry_run": 0,
         "snapshot_id": None, "source_reason": None, "options": "{}", "seed": 1, "fingerprint": "", "versions": "{}",
         "git_commit": None, "device": None, "message": "", "started_at": NOW, "finished_at": None, "seconds": None,
         "host": "h", "boot_id": "b", "process_id": 1, "process_started": 1.0,
@@ -93,7 +94,8 @@ NOTHING_NEW = {
 ACCEPTED: list[tuple[str, dict[str, Any]]] = [
     ("runs", {"state": "crashed", "finished_at": NOW}),
     ("runs", {"state": "rejected data", "finished_at": NOW, "seconds": 0.0}),
-    ("runs", {"flow": "rollback", "seed": None}),
+    *(("runs", {"flow": flow, "seed": None}) for flow in ("rollback", "housekeeping")),
+    ("runs", {"slot": "retrain/weekly 2026-11-30T03:00:00Z"}),
     ("checks", {"verdict": "warn"}),
     ("checks", {"verdict": "fail"}),
     ("checks", {"verdict": "pass", "action": "warn"}),
@@ -513,6 +515,44 @@ def test_what_was_decided_is_not_changed_through_the_stores_own_connection(
     assert decided.query(f"SELECT * FROM {table}") == before
 
 
+SLOT = "retrain/weekly 2026-11-30T03:00:00Z"
+ENDED = {"slot": SLOT, "finished_at": NOW}
+
+
+@pytest.mark.parametrize("state", ["running", "completed", "skipped", "rejected data"])
+def test_a_second_holder_of_a_slot_is_refused(raw: sqlite3.Connection, state: str) -> None:
+    put(raw, "runs", {**ENDED, "state": state, "finished_at": None if state == "running" else NOW})
+
+    for second in ({"slot": SLOT}, {**ENDED, "state": "completed"}):
+        with pytest.raises(sqlite3.IntegrityError, match=r"UNIQUE constraint failed: runs\.slot"):
+            put(raw, "runs", {"id": "other", **second})
+    assert count(raw, "runs") == 1
+
+
+def test_a_run_cannot_come_back_to_a_slot_that_another_one_holds(raw: sqlite3.Connection) -> None:
+    put(raw, "runs", {**ENDED, "state": "crashed"})
+    put(raw, "runs", {"id": "other", "slot": SLOT})
+
+    with pytest.raises(sqlite3.IntegrityError, match=r"UNIQUE constraint failed: runs\.slot"):
+        raw.execute("UPDATE runs SET state = 'completed' WHERE id = 'r'")
+
+
+@pytest.mark.parametrize("state", ["failed", "cancelled", "crashed"])
+def test_a_run_that_ended_badly_gives_its_slot_back(raw: sqlite3.Connection, state: str) -> None:
+    put(raw, "runs", {**ENDED, "state": state})
+    put(raw, "runs", {**ENDED, "state": state, "id": "other"})
+    put(raw, "runs", {"id": "third", "slot": SLOT})
+
+    assert count(raw, "runs") == 3
+
+
+def test_any_number_of_runs_have_no_slot(raw: sqlite3.Connection) -> None:
+    put(raw, "runs")
+    put(raw, "runs", {"id": "other"})
+
+    assert count(raw, "runs") == 2
+
+
 @pytest.fixture(scope="module")
 def decided(make_bench: MakeBench) -> Bench:
     """A store whose line has had two champions, a rejection with its diagnosis, and an observation."""
@@ -532,6 +572,16 @@ def test_every_table_can_be_made_on_postgresql(table: Any) -> None:
     assert statement.strip().startswith(f"CREATE TABLE {table.name} (")
     assert "STRICT" not in statement
     assert " REAL" not in statement, "PostgreSQL's REAL has single precision"
+
+
+@pytest.mark.parametrize("dialect", [SQLITE, POSTGRESQL], ids=["SQLite", "PostgreSQL"])
+def test_one_run_holds_a_slot_on_either_database(dialect: Any) -> None:
+    (index,) = (index for index in TABLES["runs"].indexes if index.unique)
+
+    assert str(CreateIndex(index).compile(dialect=dialect)) == (
+        "CREATE UNIQUE INDEX one_run_a_slot ON runs (slot) "
+        "WHERE slot IS NOT NULL AND state NOT IN ('failed', 'cancelled', 'crashed')"
+    )
 
 
 @pytest.mark.parametrize(
