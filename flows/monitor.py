@@ -9,7 +9,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from flows.forms import NamedSourceName
-from flows.runs import Outcome, as_state, check_server, record_run, show_our_logs, trigger
+from flows.runs import Outcome, as_state, check_server, record_run, show_our_logs, slot, trigger
 from storage.options import CheckOptions, ColumnOptions, DataOptions, MonitorOptions, MonitorRunOptions
 from storage.records import Observation, ObservationVerdict, RunStart
 from storage.settings import Settings
@@ -69,6 +69,7 @@ def monitor(
         dry_run=False,
         versions=library_versions(),
         git_commit=git_commit(),
+        slot=slot(),
     )
     observed: list[Observation] = []
 

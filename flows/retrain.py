@@ -15,7 +15,7 @@ from pydantic import Field
 
 from flows.check import prepare
 from flows.forms import NamedSourceName, SourceName
-from flows.runs import Outcome, as_state, check_server, record_run, show_our_logs, trigger
+from flows.runs import Outcome, as_state, check_server, record_run, show_our_logs, slot, trigger
 from storage.content import sha256_of_json
 from storage.errors import NothingChangedError
 from storage.metrics.reader import MetricsReader
@@ -133,6 +133,7 @@ def run(options: RunOptions, started_by: Trigger) -> Outcome:
         dry_run=options.dry_run,
         versions=library_versions(),
         git_commit=git_commit(),
+        slot=slot(),
     )
     return record_run(start, lambda run_id: pipeline(run_id, options))
 

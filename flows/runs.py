@@ -6,6 +6,8 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from prefect import get_client, runtime
@@ -15,12 +17,17 @@ from prefect.states import Completed, Failed
 
 from storage.bundles import sweep_unrecorded
 from storage.content import sweep
-from storage.errors import DataRejectedError, NothingChangedError, OptionError, RetrainError
+from storage.errors import DataRejectedError, NothingChangedError, OptionError, RetrainError, SlotTakenError
 from storage.metrics.store import MetricsStore
 from storage.records import RunStart, RunState, Trigger
 from storage.settings import Settings
+from storage.slots import due_time, slot_name
+from tasks.training.progress import duration_words
 
 logger = logging.getLogger(__name__)
+
+# A worker takes some seconds to begin; from here on a run is late.
+_LATE = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
@@ -64,6 +71,8 @@ def check_server() -> None:
 def record_run(start: RunStart, stages: Callable[[str], str]) -> Outcome:
     """Run a flow's stages and write down how they end, however they end.
 
+    A run whose slot has its one run already is skipped, with the reason: its stages are not called.
+
     Args:
         start: What is known of the run.
         stages: Takes the run's id and returns the verdict in one sentence.
@@ -72,13 +81,21 @@ def record_run(start: RunStart, stages: Callable[[str], str]) -> Outcome:
     settings.prepare()
     store = MetricsStore(settings.database_url)
     clean_up(settings, store)
-    run_id = store.start_run(start)
-    logger.info("run %s started", run_id)
+    late = lateness(start.slot)
+    try:
+        run_id = store.start_run(start)
+    except SlotTakenError as reason:
+        logger.warning("run %s skipped: %s", reason.run_id, reason)
+        return Outcome(str(reason.run_id), "skipped", str(reason))
+    logger.info("run %s started%s", run_id, f" for the slot {start.slot}" if start.slot else "")
+    if late:
+        logger.warning("this run is %s", late)
     started = time.monotonic()
 
     def finish(state: RunState, message: str, error: RetrainError | None = None) -> Outcome:
-        store.finish_run(run_id, state, message, time.monotonic() - started)
-        return Outcome(run_id, state, message, error)
+        told = f"{message} ({late})" if late else message
+        store.finish_run(run_id, state, told, time.monotonic() - started)
+        return Outcome(run_id, state, told, error)
 
     try:
         return finish("completed", stages(run_id))
@@ -96,8 +113,12 @@ def record_run(start: RunStart, stages: Callable[[str], str]) -> Outcome:
         raise
 
 
-def clean_up(settings: Settings, store: MetricsStore) -> None:
-    """Mark runs that died as crashed, and remove what they left half-written."""
+def clean_up(settings: Settings, store: MetricsStore) -> tuple[list[str], list[Path]]:
+    """Mark runs that died as crashed, and remove what they left half-written.
+
+    Returns:
+        The runs, whose slots are free again, and the folders.
+    """
     dead = store.reap_dead_runs()
     for run_id in dead:
         logger.warning("run %s had died without an end: marked as crashed", run_id)
@@ -106,6 +127,7 @@ def clean_up(settings: Settings, store: MetricsStore) -> None:
         orphans += sweep_unrecorded(settings.bundles, dead, store.recorded_bundles())
     for folder in orphans:
         logger.warning("removed %s, which a process that is gone had left unfinished", folder)
+    return dead, orphans
 
 
 def trigger() -> Trigger:
@@ -113,6 +135,20 @@ def trigger() -> Trigger:
     if runtime.deployment.id is None:
         return "command line"
     return "schedule" if "auto-scheduled" in (runtime.flow_run.tags or []) else "deployment"
+
+
+def slot() -> str | None:
+    """The slot of a schedule that this flow run is for; None of a run that a person or an event started."""
+    if trigger() != "schedule":
+        return None
+    deployment = f"{runtime.flow_run.flow_name}/{runtime.deployment.name}"
+    return slot_name(deployment, runtime.flow_run.scheduled_start_time)
+
+
+def lateness(of_slot: str | None) -> str:
+    """How long ago a slot was due, in words, such as `2 h 05 min late`; empty for a run that is in time."""
+    late = datetime.now(UTC) - due_time(of_slot) if of_slot else timedelta()
+    return f"{duration_words(late.total_seconds())} late" if late > _LATE else ""
 
 
 def as_state(outcome: Outcome) -> State[Any]:

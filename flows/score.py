@@ -8,7 +8,7 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 
 from flows.forms import NamedSourceName
-from flows.runs import as_state, record_run, show_our_logs, trigger
+from flows.runs import as_state, record_run, show_our_logs, slot, trigger
 from storage.options import ColumnOptions, DataOptions, RunOptions
 from storage.records import RunStart
 from storage.settings import Settings
@@ -48,6 +48,7 @@ def score(
         dry_run=False,
         versions=library_versions(),
         git_commit=git_commit(),
+        slot=slot(),
     )
 
     def stages(run_id: str) -> str:

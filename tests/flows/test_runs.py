@@ -1,14 +1,19 @@
 from __future__ import annotations
 
+import contextlib
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from flows import runs
-from flows.runs import Outcome, as_state, clean_up, record_run, trigger
+from flows.runs import Outcome, as_state, clean_up, lateness, record_run, slot, trigger
 from storage.errors import DataRejectedError, OptionError, SourceError, TrainingError
 from storage.records import RunStart
 from storage.settings import Settings
+from storage.slots import slot_name
 from tests.storage.conftest import Bench
 
 START = RunStart("retrain", "-", "command line", {}, 7, False, {}, None)
@@ -86,7 +91,7 @@ def test_runs_that_died_are_marked_before_a_new_one_starts(
     bench.query("UPDATE runs SET boot_id = 'another' WHERE id = ?", dead)
 
     with caplog.at_level("WARNING", "flows.runs"):
-        clean_up(settings, bench.store)
+        assert clean_up(settings, bench.store) == ([dead], [])
 
     assert {run.id: run.state for run in bench.reader.history()} == {dead: "crashed", alive: "running"}
     assert [record.getMessage() for record in caplog.records] == [
@@ -112,6 +117,99 @@ def test_what_started_a_run_is_told_from_its_deployment_and_its_tags(
     monkeypatch.setattr(runs, "runtime", context)
 
     assert trigger() == expected
+
+
+# Slots.
+
+
+def in_prefect(monkeypatch: pytest.MonkeyPatch, due: datetime, tags: list[str]) -> None:
+    """Let this be a run of the deployment `weekly`."""
+    deployment = SimpleNamespace(id="d1", name="weekly")
+    flow_run = SimpleNamespace(tags=tags, scheduled_start_time=due, flow_name="retrain")
+    monkeypatch.setattr(runs, "runtime", SimpleNamespace(deployment=deployment, flow_run=flow_run))
+
+
+@pytest.mark.parametrize(("month", "hour"), [(7, "07"), (12, "08")])
+def test_a_scheduled_run_is_for_the_slot_of_its_due_time_in_utc(
+    monkeypatch: pytest.MonkeyPatch, month: int, hour: str
+) -> None:
+    in_prefect(monkeypatch, datetime(2026, month, 7, 3, tzinfo=ZoneInfo("America/New_York")), ["auto-scheduled"])
+
+    assert slot() == f"retrain/weekly 2026-{month:02}-07T{hour}:00:00Z"
+
+
+def test_a_run_that_somebody_started_is_for_no_slot(monkeypatch: pytest.MonkeyPatch) -> None:
+    in_prefect(monkeypatch, datetime(2026, 11, 30, 3, tzinfo=UTC), ["mine"])
+
+    assert slot() is None
+
+
+def due(ago: timedelta) -> str:
+    return slot_name("retrain/weekly", datetime.now(UTC) - ago)
+
+
+def test_the_second_run_of_a_slot_is_skipped_with_the_reason_and_does_nothing(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    start = replace(START, slot=due(timedelta()))
+    first = record_run(start, no_stages)
+    called: list[str] = []
+
+    def stages(run_id: str) -> str:
+        called.append(run_id)
+        return "done"
+
+    with caplog.at_level("WARNING", "flows.runs"):
+        second = record_run(start, stages)
+
+    reason = f"the slot is taken: run {first.run_id} has the result of {start.slot}."
+    assert second == Outcome(second.run_id, "skipped", reason)
+    assert called == []
+    assert [record.getMessage() for record in caplog.records] == [f"run {second.run_id} skipped: {reason}"]
+    told = {run.id: (run.state, run.slot) for run in bench.reader.history()}
+    assert told == {first.run_id: ("completed", start.slot), second.run_id: ("skipped", None)}
+    state = as_state(second)
+    assert (state.is_completed(), state.name, state.message) == (True, "Skipped", f"{second.run_id}: {reason}")
+
+
+@pytest.mark.parametrize("error", [SourceError("no file"), ZeroDivisionError("by zero"), KeyboardInterrupt()])
+def test_a_retry_gets_the_slot_of_a_first_try_that_ended_badly(bench: Bench, error: BaseException) -> None:
+    start = replace(START, slot=due(timedelta()))
+
+    def fail(run_id: str) -> str:
+        raise error
+
+    with contextlib.suppress(ZeroDivisionError, KeyboardInterrupt):
+        record_run(start, fail)
+    assert record_run(start, no_stages).state == "completed"
+    assert {run.slot for run in bench.reader.history()} == {start.slot}
+
+
+def test_a_late_run_says_in_its_log_and_in_its_message_how_late_it_is(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    start = replace(START, slot=due(timedelta(hours=2, minutes=7, seconds=20)))
+
+    with caplog.at_level("INFO", "flows.runs"):
+        outcome = record_run(start, lambda run_id: "promoted")
+
+    assert outcome.message == bench.reader.run("latest")["message"] == "promoted (2 h 07 min late)"
+    assert [record.getMessage() for record in caplog.records] == [
+        f"run {outcome.run_id} started for the slot {start.slot}",
+        "this run is 2 h 07 min late",
+    ]
+
+
+@pytest.mark.parametrize("ago", [timedelta(minutes=4), timedelta(minutes=-1)])
+def test_a_run_that_begins_within_minutes_is_in_time(ago: timedelta) -> None:
+    assert lateness(due(ago)) == ""
+
+
+def test_missed_slots_run_in_their_order_and_one_that_comes_after_a_later_one_is_skipped(bench: Bench) -> None:
+    old, middle, new = (replace(START, slot=due(timedelta(days=days))) for days in (21, 14, 7))
+
+    assert [record_run(start, no_stages).state for start in (middle, new, old)] == ["completed", "completed", "skipped"]
+    assert bench.reader.run("latest")["message"].startswith("the slot was overtaken: run ")
 
 
 def test_a_run_that_promoted_nothing_is_completed_and_only_faults_are_failures() -> None:

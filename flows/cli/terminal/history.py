@@ -48,7 +48,7 @@ def _short_verdict(run: RunSummary) -> str | Text:
         return plain(run.message.partition(":")[0])
     if run.flow == "check" and run.state == "completed":
         return plain(run.message.removeprefix(f"{run.line} is "))
-    if run.flow in ("score", "monitor") and run.state == "completed":
+    if run.flow in ("score", "monitor", "housekeeping") and run.state == "completed":
         return plain(run.message)
     if run.state == "completed":
         did, would = ("put back", "put back") if run.flow == "rollback" else ("promoted", "promote")

@@ -47,6 +47,8 @@ def print_run(console: Console, run: dict[str, Any]) -> None:
 def _facts(run: dict[str, Any]) -> list[tuple[str, str]]:
     snapshot = run["snapshot"]
     facts = [("line", run["line"]), ("started", f"{utc_minutes(run['started_at'])} UTC, {_TRIGGERS[run['trigger']]}")]
+    if run["slot"]:
+        facts.append(("slot", run["slot"]))
     if snapshot:
         rows = " / ".join(f"{snapshot[f'num_{split}']:,}" for split in ("train", "validation", "test"))
         facts += [

@@ -4,6 +4,7 @@ import pytest
 
 from flows.cli.terminal.history import print_history
 from flows.cli.terminal.run import print_run
+from storage.errors import SlotTakenError
 from tests.flows.cli.terminal.conftest import line_with, printed
 from tests.flows.conftest import record_rejection
 from tests.storage.conftest import Bench
@@ -47,3 +48,12 @@ def test_what_a_run_died_of_is_printed_as_it_was_said(bench: Bench, message: str
     assert line.rstrip().endswith(f" {message}")
     assert "my [odd] line" in line
     assert message in printed(print_run, bench.reader.run(run_id)).splitlines()[1]
+
+
+def test_the_history_is_short_about_a_run_whose_slot_was_taken(bench: Bench) -> None:
+    slot = "retrain/weekly 2026-11-30T03:00:00Z"
+    bench.store.finish_run(bench.start_run(slot=slot), "completed", "promoted", 61.0)
+    with pytest.raises(SlotTakenError) as caught:
+        bench.start_run(slot=slot)
+    told = printed(print_history, bench.reader.history())
+    assert line_with(told, str(caught.value.run_id)).endswith("the slot is taken")

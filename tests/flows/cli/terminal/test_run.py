@@ -111,3 +111,10 @@ def test_a_rollback_says_what_was_put_back_and_has_neither_seed_nor_ledger(serve
 def test_a_run_that_has_just_begun_can_be_shown(bench: Bench) -> None:
     text = printed(print_run, bench.reader.run(bench.start_run()))
     assert text.splitlines()[0].split()[1:] == ["running", "-"]
+
+
+def test_a_run_of_a_slot_shows_it_and_another_one_has_no_such_line(bench: Bench) -> None:
+    slot = "retrain/weekly 2026-11-30T03:00:00Z"
+    scheduled = printed(print_run, bench.reader.run(bench.start_run(slot=slot)))
+    assert line_with(scheduled, "retrain/weekly").split("slot")[1].strip() == slot
+    assert "slot" not in printed(print_run, bench.reader.run(bench.start_run()))
