@@ -6,7 +6,7 @@ import logging
 from dataclasses import replace
 from pathlib import Path
 
-from prefect import task
+from prefect import runtime, task
 from prefect.cache_policies import NO_CACHE
 
 from storage.content import staging
@@ -18,6 +18,7 @@ from storage.options import RunOptions
 from storage.records import Contents, SnapshotRecord
 from storage.settings import Settings
 from storage.snapshots import content_hashes, read_content_hashes, read_rows, write_snapshot
+from tasks.sources.again import RETRY_DELAYS, again_if_unavailable
 from tasks.sources.base import Reviews
 from tasks.sources.resolve import OpenedTexts, open_source
 from tasks.sources.splits import split_rows
@@ -26,7 +27,13 @@ from tasks.sources.texts import gather
 logger = logging.getLogger(__name__)
 
 
-@task(task_run_name="ingest {options.source}", cache_policy=NO_CACHE)
+@task(
+    task_run_name="ingest {options.source}",
+    cache_policy=NO_CACHE,
+    retries=len(RETRY_DELAYS),
+    retry_delay_seconds=RETRY_DELAYS,
+    retry_condition_fn=again_if_unavailable(lambda: runtime.deployment.id),
+)
 def ingest(run_id: str, options: RunOptions) -> tuple[SnapshotRecord, Contents]:
     """Read the sources, split their rows, publish the snapshot, and note which sources these were and why.
 
@@ -34,7 +41,7 @@ def ingest(run_id: str, options: RunOptions) -> tuple[SnapshotRecord, Contents]:
         The snapshot, and what was read and left out.
 
     Raises:
-        SourceError: A source cannot be read.
+        SourceError: A source cannot be read. A deployment's run tries again where it did not answer.
     """
     settings = Settings.from_environment()
     store = MetricsStore(settings.database_url)

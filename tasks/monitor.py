@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 import pyarrow as pa
-from prefect import task
+from prefect import runtime, task
 from prefect.cache_policies import NO_CACHE
 from prefect.events import emit_event
 
@@ -28,6 +28,7 @@ from tasks.features.vocabulary import Vocabulary
 from tasks.monitoring.new_rows import Known, NewRows, Probabilities, read_new_rows
 from tasks.monitoring.observe import as_kept, check_accuracy, check_predictions, is_alarming, observation
 from tasks.scoring.champion import serving
+from tasks.sources.again import RETRY_DELAYS, again_if_unavailable
 from tasks.sources.resolve import OpenedTexts, open_texts
 from tasks.training.runtime import prepare_keras
 
@@ -36,7 +37,13 @@ logger = logging.getLogger(__name__)
 EVENT = "retrain.champion.degraded"
 
 
-@task(task_run_name="monitor {options.source}", cache_policy=NO_CACHE)
+@task(
+    task_run_name="monitor {options.source}",
+    cache_policy=NO_CACHE,
+    retries=len(RETRY_DELAYS),
+    retry_delay_seconds=RETRY_DELAYS,
+    retry_condition_fn=again_if_unavailable(lambda: runtime.deployment.id),
+)
 def monitor(run_id: str, options: MonitorRunOptions) -> Observation:
     """Measure, write everything down, and then emit the event that a deployment listens to, if there is reason to.
 
@@ -45,7 +52,7 @@ def monitor(run_id: str, options: MonitorRunOptions) -> Observation:
         options: The source of labelled reviews, the line, and the bounds.
 
     Raises:
-        SourceError: The source cannot be read.
+        SourceError: The source cannot be read. A deployment's run tries again where it did not answer.
         NotFoundError: No champion serves.
         OptionError: Several lines have a champion, and none was named.
         DataRejectedError: Too many rows of the source cannot be used.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from prefect import task
+from prefect import runtime, task
 from prefect.cache_policies import NO_CACHE
 
 from storage.metrics.stages import measured_stage
@@ -13,11 +13,18 @@ from storage.options import RunOptions
 from storage.records import ScoredFile
 from storage.settings import Settings
 from tasks.scoring.labels import label_source
+from tasks.sources.again import RETRY_DELAYS, again_if_unavailable
 
 logger = logging.getLogger(__name__)
 
 
-@task(task_run_name="score {options.source}", cache_policy=NO_CACHE)
+@task(
+    task_run_name="score {options.source}",
+    cache_policy=NO_CACHE,
+    retries=len(RETRY_DELAYS),
+    retry_delay_seconds=RETRY_DELAYS,
+    retry_condition_fn=again_if_unavailable(lambda: runtime.deployment.id),
+)
 def score(run_id: str, options: RunOptions, line: str, ending: str) -> ScoredFile:
     """Score all rows of a source into a file of the run, in the folder of scores.
 
@@ -28,7 +35,7 @@ def score(run_id: str, options: RunOptions, line: str, ending: str) -> ScoredFil
         ending: Of the file: .parquet, .csv or .jsonl.
 
     Raises:
-        SourceError: The source cannot be read.
+        SourceError: The source cannot be read. A deployment's run tries again where it did not answer.
         NotFoundError: No champion serves.
         OptionError: The line or the ending is unclear.
     """

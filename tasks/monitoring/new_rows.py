@@ -88,6 +88,8 @@ def read_new_rows(
         ContentError: The champion cannot score texts.
     """
     gatherer = _Gatherer(known, score)
+    # An earlier try may have got some way.
+    quarantine.unlink(missing_ok=True)
     for part in parts:
         for batch in read_labelled(part.source, part.columns, options):
             set_aside(quarantine, part, gatherer.add(part.name, batch))

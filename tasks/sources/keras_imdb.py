@@ -19,7 +19,7 @@ import pooch
 import pyarrow as pa
 
 from storage.content import sha256_of_file
-from storage.errors import SourceError
+from storage.errors import SourceError, UnavailableSourceError
 from storage.sequences import Sequences
 from tasks.sources.base import LabelledReviews, Reviews
 
@@ -55,7 +55,8 @@ def download(folder: Path) -> Path:
     """Fetch Keras' file into `folder`, unless it is there; either way its SHA-256 is Keras' published one.
 
     Raises:
-        SourceError: There is no network, or what came is another file.
+        UnavailableSourceError: There is no network, or the server is in trouble.
+        SourceError: It is not there, what came is another file, or the file cannot be written.
     """
     pooch.get_logger().setLevel("WARNING")
     try:
@@ -67,8 +68,20 @@ def download(folder: Path) -> Path:
             downloader=pooch.HTTPDownloader(timeout=_CONNECT_AND_READ_SECONDS),
         )
     except (OSError, ValueError) as error:  # requests' errors are OSErrors
-        raise SourceError(f"the download from {DOWNLOAD_URL} failed ({type(error).__name__})") from error
+        kind = UnavailableSourceError if _may_pass(error) else SourceError
+        raise kind(f"the download from {DOWNLOAD_URL} failed ({type(error).__name__})") from error
     return Path(path)
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether the same request may be answered later. Of all errors, only those of requests know of a response."""
+    if not hasattr(error, "response"):
+        return False
+    if error.response is None:
+        return True
+    # Whoever raises it leaves the connection open.
+    error.response.close()
+    return error.response.status_code in (408, 429) or error.response.status_code >= 500
 
 
 def read_imdb(path: Path, *, line: str, reason: str, max_bytes: int) -> Reviews:

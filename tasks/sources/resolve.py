@@ -163,7 +163,8 @@ def _imdb_or_synthetic(options: RunOptions, settings: Settings) -> Reviews:
         path = keras_imdb.download(settings.downloads)
     except SourceError as error:
         if options.source == "imdb":
-            raise SourceError(f"{before}; {error}: download it elsewhere and name it in RETRAIN_IMDB_FILE.") from error
+            # Of the same kind: one that may pass is tried again.
+            raise type(error)(f"{before}; {error}: download it elsewhere and name it in RETRAIN_IMDB_FILE.") from error
         return synthetic.generate(options.synthetic, reason=f"{before}; {error}")
     return _read(path, IMDB_LINE, f"{before}; downloaded, and its SHA-256 is the one that Keras gives", options)
 

@@ -16,14 +16,27 @@ from typing import Any
 from urllib.parse import quote
 
 import sqlalchemy
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    InterfaceError,
+    NoSuchModuleError,
+    OperationalError,
+    SQLAlchemyError,
+)
 
-from storage.errors import SourceError
+from storage.errors import SourceError, UnavailableSourceError
 from tasks.sources.base import Limits, RawRows
 from tasks.sources.rows import BATCH_ROWS, Row, as_text, check_names, gather, one_line
 
 _COMMENTS_BEFORE = re.compile(r"(\s|--[^\n]*(\n|$)|/\*.*?\*/)*", re.DOTALL)
 _READING = re.compile(r"(SELECT|WITH)\b", re.IGNORECASE)
+# SQLSTATEs of a database that is out of reach, overrun, restarting, or gave this transaction up for another one.
+_PASSING_STATES = ("08", "40", "53", "57P")
+# A database that answers like this was reached, and will say the same again.
+_LASTING = re.compile(
+    r"password|authenticat|access denied|does not exist|unknown database|not permitted", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -57,7 +70,8 @@ class SqlSource:
         """Names of what is selected.
 
         Raises:
-            SourceError: The database cannot be reached, the query is no SELECT or fails, or two columns have one name.
+            UnavailableSourceError: The database cannot be reached now, or is busy.
+            SourceError: The query is no SELECT or fails, or two columns have one name.
         """
         with self._answer() as answer:
             return check_names(list(answer.keys()), f"the query {self.name!r}")
@@ -66,6 +80,7 @@ class SqlSource:
         """The rows as the database gives them.
 
         Raises:
+            UnavailableSourceError: The connection is lost, or the database busy.
             SourceError: The database ends the query, or there are more rows than are allowed.
         """
         yield from gather(self._rows(columns), columns, self.limits, self.origin)
@@ -108,9 +123,11 @@ class SqlSource:
     @contextmanager
     def _answer(self) -> Iterator[sqlalchemy.CursorResult[Any]]:
         query = _one_select(self.query, self.name)
+        connected = False
         try:
             # Closing a connection rolls its transaction back: nothing is ever committed.
             with self._engine().connect() as connection:
+                connected = True
                 options: dict[str, Any] = {"stream_results": True, "no_parameters": True, "max_row_buffer": BATCH_ROWS}
                 if connection.dialect.name == "postgresql":
                     connection.execution_options(postgresql_readonly=True)
@@ -118,7 +135,8 @@ class SqlSource:
                     yield answer
         except SQLAlchemyError as error:
             # No cause is named: a driver may quote the password, and a traceback would show it.
-            raise SourceError(f"the query of {self.name!r} on {self.origin} failed: {self._words(error)}.") from None
+            kind = UnavailableSourceError if _may_pass(error, connected) else SourceError
+            raise kind(f"the query of {self.name!r} on {self.origin} failed: {self._words(error)}.") from None
 
     def _words(self, error: Exception) -> str:
         words = one_line(error.orig if isinstance(error, DBAPIError) and error.orig else error)
@@ -127,6 +145,19 @@ class SqlSource:
         for secret in filter(None, secrets):
             words = words.replace(secret, "***")
         return words.rstrip(".")
+
+
+def _may_pass(error: SQLAlchemyError, connected: bool) -> bool:
+    """Whether the same query may be answered later: the database is out of reach or busy, not at odds with us."""
+    if not isinstance(error, DBAPIError):
+        return False
+    if isinstance(error.orig, sqlite3.Error):
+        # SQLite calls nearly everything an operational error; the lowest byte of its code says what it is.
+        return getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+    state = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)
+    if state or connected:
+        return error.connection_invalidated or str(state).startswith(_PASSING_STATES)
+    return isinstance(error, OperationalError | InterfaceError) and not _LASTING.search(str(error.orig))
 
 
 def _one_select(query: str, name: str) -> str:

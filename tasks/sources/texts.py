@@ -81,6 +81,8 @@ def gather(
         SourceError: A part cannot be read, or there are too few rows to split.
     """
     gatherer = _Gatherer(options)
+    # An earlier try may have got some way.
+    quarantine.unlink(missing_ok=True)
     with pq.ParquetWriter(spool, _SPOOL_SCHEMA, compression="lz4") as writer:
         for part in parts:
             gatherer.begin_part()

@@ -94,6 +94,12 @@ def test_without_refused_rows_there_is_no_file_of_them(read: ReadRows) -> None:
     assert not read.quarantine.exists()
 
 
+def test_refused_rows_stand_there_once_however_often_they_are_read(read: ReadRows) -> None:
+    for _ in range(2):
+        read([Review("", 1), Review("no good film", 0)])
+    assert len(read.quarantine.read_text(encoding="utf-8").splitlines()) == 1
+
+
 def test_without_a_new_row_there_is_nothing(read: ReadRows) -> None:
     new = read([Review("a good film", 1)])
     assert len(new.rows.ids) == len(new.rows.labels) == len(new.rows.tokens) == len(new.probabilities) == 0

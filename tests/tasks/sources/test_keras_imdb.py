@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from storage.errors import SourceError
+from storage.errors import SourceError, UnavailableSourceError
 from tasks.sources import keras_imdb
 from tasks.sources.base import Reviews
 from tasks.sources.keras_imdb import download, keras_cache, read_imdb
@@ -379,6 +379,7 @@ class Server(ThreadingHTTPServer):
     """Answers every request with the same bytes, and counts."""
 
     content = b"the reviews"
+    status = 200
     num_requests = 0
 
 
@@ -387,7 +388,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.num_requests += 1
-        self.send_response(200)
+        self.send_response(self.server.status)
         self.send_header("Content-Length", str(len(self.server.content)))
         self.end_headers()
         self.wfile.write(self.server.content)
@@ -424,9 +425,34 @@ def test_a_downloaded_file_that_has_changed_is_fetched_again(server: Server, tmp
 
 def test_a_download_with_another_hash_is_refused_and_not_kept(server: Server, tmp_path: Path) -> None:
     server.content = b"a login page"
-    with pytest.raises(SourceError, match="the download from http://127"):
+    with pytest.raises(SourceError, match="the download from http://127") as caught:
         download(tmp_path)
+    assert type(caught.value) is SourceError
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        *((status, UnavailableSourceError) for status in (408, 429, 500, 503)),
+        *((status, SourceError) for status in (403, 404, 410)),
+    ],
+)
+def test_a_server_in_trouble_may_answer_later_and_one_without_the_file_will_not(
+    server: Server, tmp_path: Path, status: int, kind: type[SourceError]
+) -> None:
+    server.status = status
+    with pytest.raises(SourceError, match=r"imdb\.npz failed \(HTTPError\)") as caught:
+        download(tmp_path)
+    assert type(caught.value) is kind
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_to_is_no_fault_of_the_server(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(SourceError, match=r"failed \((FileExists|NotADirectory)Error\)") as caught:
+        download(tmp_path / "file")
+    assert type(caught.value) is SourceError
 
 
 def test_without_a_network_the_address_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -434,7 +460,7 @@ def test_without_a_network_the_address_is_named(monkeypatch: pytest.MonkeyPatch,
         port = closed.server_port
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setattr(keras_imdb, "DOWNLOAD_URL", f"http://127.0.0.1:{port}/imdb.npz")
-    with pytest.raises(SourceError, match=rf"127\.0\.0\.1:{port}/imdb\.npz failed \(ConnectionError\)"):
+    with pytest.raises(UnavailableSourceError, match=rf"127\.0\.0\.1:{port}/imdb\.npz failed \(ConnectionError\)"):
         download(tmp_path)
     assert list(tmp_path.iterdir()) == []
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from storage.errors import SourceError
+from storage.errors import SourceError, UnavailableSourceError
 from storage.options import RunOptions
 from storage.settings import Settings
 from tasks.sources import keras_imdb
@@ -40,7 +40,7 @@ def downloads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
     def fail(folder: Path) -> Path:
         asked.append(folder)
-        raise SourceError("the download failed")
+        raise UnavailableSourceError("the download failed")
 
     monkeypatch.setattr(keras_imdb, "download", fail)
     return asked
@@ -118,7 +118,7 @@ def test_the_synthetic_corpus_comes_last_and_the_reason_lists_all_that_failed(
 
 
 def test_imdb_without_a_network_is_an_error_and_never_the_synthetic_corpus(settings: Settings, cache: Path) -> None:
-    with pytest.raises(SourceError) as caught:
+    with pytest.raises(UnavailableSourceError) as caught:
         load_reviews(options("imdb"), settings)
     assert str(cache) in str(caught.value)
     assert "the download failed" in str(caught.value)

@@ -1,20 +1,22 @@
 from __future__ import annotations
 
+import socket
 import sqlite3
 import sys
 import traceback
 import tracemalloc
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 import sqlalchemy
 
-from storage.errors import SourceError
+from storage.errors import SourceError, UnavailableSourceError
 from tasks.sources import sql
 from tasks.sources.base import Limits, RawRows
 from tasks.sources.sql import SqlSource
@@ -270,6 +272,98 @@ def test_a_driver_that_quotes_the_password_is_not_passed_on(monkeypatch: pytest.
     shown = "".join(traceback.format_exception(caught.value))
     assert password not in shown
     assert key not in shown
+
+
+# A database that may answer later.
+
+
+def kind_of(source: SqlSource) -> type[Exception]:
+    with pytest.raises(SourceError) as caught:
+        source.column_names()
+    return type(caught.value)
+
+
+def test_a_locked_database_may_answer_later(database: Path) -> None:
+    with closing(sqlite3.connect(database, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        assert kind_of(source_of(database)) is UnavailableSourceError
+    assert source_of(database).column_names() == ("text", "label")
+
+
+@pytest.mark.parametrize("query", ["SELECT nothing FROM nowhere", "SELECT nothing FROM reviews", "SELECT"])
+def test_a_wrong_query_stays_wrong(database: Path, query: str) -> None:
+    assert kind_of(source_of(database, query)) is SourceError
+
+
+class Driver(ModuleType):
+    """A database driver (PEP 249) whose every connection and query ends with the same error."""
+
+    paramstyle, __version__ = "pyformat", "2.9.9"
+
+    class Error(Exception):
+        pgcode: str | None = None
+
+    class OperationalError(Error):
+        pass
+
+    class InterfaceError(Error):
+        pass
+
+    class ProgrammingError(Error):
+        pass
+
+    def __init__(self, error: Exception | None = None, *, port: int = 0) -> None:
+        super().__init__("driver")
+        self._error, self._port = error, port
+
+    def connect(self, *_: object, **__: object) -> object:
+        if self._error is not None:
+            raise self._error
+        try:
+            return socket.create_connection(("127.0.0.1", self._port), timeout=5)
+        except OSError as error:
+            raise self.OperationalError(str(error)) from error
+
+
+@pytest.fixture
+def driven(monkeypatch: pytest.MonkeyPatch) -> Callable[[Driver], SqlSource]:
+    """A source in a PostgreSQL that is reached by a driver."""
+
+    def source(driver: Driver) -> SqlSource:
+        real = sqlalchemy.create_engine
+        monkeypatch.setattr(sqlalchemy, "create_engine", lambda *given, **rest: real(*given, module=driver, **rest))
+        return SqlSource("postgresql+pg8000://user@host/db", SELECT, LIMITS, "weekly")
+
+    return source
+
+
+def test_a_database_that_nobody_listens_for_may_answer_later(driven: Callable[[Driver], SqlSource]) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as closed:
+        port = closed.getsockname()[1]
+    assert kind_of(driven(Driver(port=port))) is UnavailableSourceError
+
+
+def with_code(error: Driver.Error, code: str) -> Driver.Error:
+    error.pgcode = code
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (Driver.InterfaceError("connection timed out"), UnavailableSourceError),
+        (with_code(Driver.OperationalError("too many clients already"), "53300"), UnavailableSourceError),
+        (with_code(Driver.OperationalError("the database system is starting up"), "57P03"), UnavailableSourceError),
+        (with_code(Driver.OperationalError("password authentication failed"), "28P01"), SourceError),
+        (Driver.OperationalError('FATAL: password authentication failed for user "user"'), SourceError),
+        (Driver.OperationalError('FATAL: database "db" does not exist'), SourceError),
+        (Driver.ProgrammingError("a wrong setting"), SourceError),
+    ],
+)
+def test_what_a_database_says_tells_whether_it_may_answer_later(
+    driven: Callable[[Driver], SqlSource], error: Driver.Error, kind: type[SourceError]
+) -> None:
+    assert kind_of(driven(Driver(error))) is kind
 
 
 # Size.

@@ -205,6 +205,18 @@ def test_nothing_is_kept_aside_where_nothing_is_refused(bench: Bench) -> None:
     assert not bench.quarantine.exists()
 
 
+def test_what_a_first_try_had_set_aside_is_not_there_twice_after_the_second(bench: Bench) -> None:
+    rows = [*reviews(50), {"text": "", "label": 0}]
+    whole, gone = bench.part("shop", rows), bench.part("gone", rows)
+    (bench.folder / "gone.jsonl").unlink()
+    with pytest.raises(SourceError):
+        bench.gather(whole, gone)
+    assert bench.quarantine.is_file()
+
+    assert bench.gather(whole).contents.num_refused == 1
+    assert len(bench.quarantine.read_text(encoding="utf-8").splitlines()) == 1
+
+
 @pytest.mark.parametrize("size", [20, 50])
 def test_a_sample_is_chosen_by_content_and_grows_by_adding(bench: Bench, size: int) -> None:
     found = bench.gather_rows(reviews(500), sample_size=size)
