@@ -452,6 +452,25 @@ class ScoredFile:
 
 
 @dataclass(frozen=True)
+class Housekeeping:
+    """What a clean-up removed and found.
+
+    Attributes:
+        num_checkpoints: Checkpoints of trainings that were removed.
+        num_matrices: Featurized snapshots that were removed.
+        num_bytes: Of both.
+        lines: Those whose champion was looked at.
+        damaged: What is wrong with a champion and what to do, a text for each that is not whole.
+    """
+
+    num_checkpoints: int
+    num_matrices: int
+    num_bytes: int
+    lines: tuple[str, ...]
+    damaged: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class TrainedReference:
     """Where a trained, not yet published model waits, and how it was trained.
 

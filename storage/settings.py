@@ -84,6 +84,11 @@ class Settings:
         return self.home / "bundles"
 
     @property
+    def checkpoints(self) -> Path:
+        """Trainings that were not finished, one file each."""
+        return self.home / "checkpoints"
+
+    @property
     def quarantine(self) -> Path:
         """Rows of sources that could not be used, one file a run."""
         return self.home / "quarantine"

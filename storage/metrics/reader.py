@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, Select, func, inspect, select
@@ -30,7 +31,16 @@ from storage.metrics.tables import (
     SnapshotRow,
     StageRow,
 )
-from storage.records import SPLITS, Champion, ConfusionMatrix, Epoch, RunSummary, SnapshotRecord, TrainedReference
+from storage.records import (
+    SPLITS,
+    Champion,
+    ConfusionMatrix,
+    Epoch,
+    RunState,
+    RunSummary,
+    SnapshotRecord,
+    TrainedReference,
+)
 
 
 class MetricsReader:
@@ -161,6 +171,16 @@ class MetricsReader:
         query = select(RunRow.id).where(RunRow.fingerprint == fingerprint, RunRow.state == "completed")
         with Session(self._engine) as session:
             return session.scalar(query.order_by(RunRow.started_at.desc()).limit(1))
+
+    def run_ids(self, state: RunState) -> list[str]:
+        """All runs in a state, oldest first."""
+        with Session(self._engine) as session:
+            return list(session.scalars(select(RunRow.id).where(RunRow.state == state).order_by(RunRow.started_at)))
+
+    def last_use(self, snapshot_id: str) -> datetime | None:
+        """When the last run began that used a snapshot; None of a snapshot that no run has used."""
+        with Session(self._engine) as session:
+            return session.scalar(select(func.max(RunRow.started_at)).where(RunRow.snapshot_id == snapshot_id))
 
     def trained(self, training_key: str) -> list[tuple[TrainedReference, str]]:
         """Candidates that were trained under a key, the last one first, each with its bundle's digest."""

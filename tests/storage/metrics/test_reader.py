@@ -233,3 +233,21 @@ def test_champions_are_told_in_the_order_they_served(bench: Bench) -> None:
     assert (imdb[1].line, imdb[1].model, imdb[1].bundle) == ("imdb", second.model, second.bundle)
     assert (imdb[1].succession, imdb[1].mark, imdb[1].reason) == ("promotion", 2, "better")
     assert datetime.now(UTC) - imdb[1].promoted_at < timedelta(minutes=10)
+
+
+def test_runs_are_listed_by_their_state_oldest_first(bench: Bench) -> None:
+    first, ended, second = bench.start_run(), bench.start_run(), bench.start_run()
+    bench.store.finish_run(ended, "failed", "no file", 1.0)
+
+    assert bench.reader.run_ids("running") == [first, second]
+    assert bench.reader.run_ids("failed") == [ended]
+    assert bench.reader.run_ids("crashed") == []
+
+
+def test_a_snapshot_was_last_used_when_the_last_run_with_it_began(bench: Bench) -> None:
+    runs = [bench.start_run(), bench.start_run(), bench.start_run()]
+    for run_id in runs[:2]:
+        bench.snapshot(run_id)
+
+    assert bench.reader.last_use("s1") == bench.reader.run(runs[1])["started_at"]
+    assert bench.reader.last_use("s2") is None

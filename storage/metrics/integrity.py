@@ -1,0 +1,36 @@
+"""Whether the store's database is whole, as far as it can tell by itself."""
+
+from __future__ import annotations
+
+from sqlalchemy.exc import DatabaseError, OperationalError
+
+from storage.errors import StoreError
+from storage.metrics.engine import reading_engine
+
+_MOST_FINDINGS = 10
+
+
+def damage_of(url: str) -> list[str] | None:
+    """What is wrong with the database, in words: empty if nothing is; None of another one than SQLite, not checked.
+
+    Raises:
+        OptionError: The URL cannot be used.
+        MissingStoreError: There is no database yet.
+        StoreError: It could not be read, since it is locked, or the disk fails.
+    """
+    engine = reading_engine(url)
+    if engine.dialect.name != "sqlite":
+        return None
+    try:
+        with engine.connect() as connection:
+            said = connection.exec_driver_sql(f"PRAGMA quick_check({_MOST_FINDINGS})").scalars().all()
+            orphans = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+    except OperationalError as error:
+        raise StoreError(f"the metrics store at {url} could not be checked: {error.orig}") from error
+    except DatabaseError as error:
+        return [str(error.orig)]
+    found = [" ".join(str(words).split()) for words in said if words != "ok"]
+    found += [
+        f"row {row} of {table} refers to a row of {parent} that is not there" for table, row, parent, _ in orphans
+    ]
+    return found[:_MOST_FINDINGS]
