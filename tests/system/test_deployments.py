@@ -48,13 +48,17 @@ def test_the_weekly_deployment_is_really_scheduled(
 def test_deployments_allow_one_run_at_a_time_and_check_their_parameters(
     deployments: dict[str, dict[str, Any]],
 ) -> None:
-    assert set(deployments) == {"weekly", "manual", "nightly-monitor", "on-degradation", "score", "rollback"}
+    strategies = {name: one["concurrency_options"]["collision_strategy"] for name, one in deployments.items()}
+    assert strategies == {
+        **dict.fromkeys(("weekly", "nightly-monitor", "housekeeping"), "CANCEL_NEW"),
+        **dict.fromkeys(("manual", "on-degradation", "score", "rollback"), "ENQUEUE"),
+    }
     for name, deployment in deployments.items():
         assert deployment["enforce_parameter_schema"] is (name != "on-degradation")
         assert deployment["global_concurrency_limit"]["limit"] == 1
         assert deployment["description"]
     active = {name for name, one in deployments.items() if any(schedule["active"] for schedule in one["schedules"])}
-    assert active == {"weekly"}
+    assert active == {"weekly", "housekeeping"}
 
 
 def test_the_form_shows_bounds_choices_and_descriptions(deployments: dict[str, dict[str, Any]]) -> None:
@@ -145,3 +149,13 @@ def test_whoever_gets_round_the_form_cannot_open_a_file(
     run = finished(prefect_server, deployments["manual"], unasked, enforce_parameter_schema=False)
     assert run["state_name"] == "Failed"
     assert "a deployment reads named sources only" in run["state"]["message"]
+
+
+def test_housekeeping_ends_well_and_says_what_it_did(
+    shell: Shell, prefect_server: PrefectServer, deployments: dict[str, dict[str, Any]], worker: None
+) -> None:
+    run = finished(prefect_server, deployments["housekeeping"], {})
+    assert run["state_name"] == "Completed", (shell.folder / "worker.log").read_text()
+    assert "all is well: removed 0 checkpoints" in run["state"]["message"]
+    assert "the store is" in run["state"]["message"]
+    assert shell.json("show", "latest")["flow"] == "housekeeping"
