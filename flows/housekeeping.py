@@ -89,7 +89,3 @@ def headline(kept: Housekeeping, num_dead: int, num_folders: int, store: str) ->
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-if __name__ == "__main__":
-    housekeeping()

@@ -81,15 +81,14 @@ def record_run(start: RunStart, stages: Callable[[str], str]) -> Outcome:
     settings.prepare()
     store = MetricsStore(settings.database_url)
     clean_up(settings, store)
-    late = lateness(start.slot)
     try:
         run_id = store.start_run(start)
     except SlotTakenError as reason:
         logger.warning("run %s skipped: %s", reason.run_id, reason)
         return Outcome(str(reason.run_id), "skipped", str(reason))
-    logger.info("run %s started%s", run_id, f" for the slot {start.slot}" if start.slot else "")
-    if late:
-        logger.warning("this run is %s", late)
+    late = lateness(start.slot)
+    of_slot = f" for the slot {start.slot}{f', {late}' if late else ''}" if start.slot else ""
+    logger.info("run %s started%s", run_id, of_slot)
     started = time.monotonic()
 
     def finish(state: RunState, message: str, error: RetrainError | None = None) -> Outcome:

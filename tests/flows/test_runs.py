@@ -195,8 +195,7 @@ def test_a_late_run_says_in_its_log_and_in_its_message_how_late_it_is(
 
     assert outcome.message == bench.reader.run("latest")["message"] == "promoted (2 h 07 min late)"
     assert [record.getMessage() for record in caplog.records] == [
-        f"run {outcome.run_id} started for the slot {start.slot}",
-        "this run is 2 h 07 min late",
+        f"run {outcome.run_id} started for the slot {start.slot}, 2 h 07 min late"
     ]
 
 
