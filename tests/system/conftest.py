@@ -93,13 +93,17 @@ class PrefectServer:
             f"{self.api}{path}", json.dumps(body).encode(), {"Content-Type": "application/json"}, method=method
         )
         # A server whose database is busy answers 503, and asks to be asked again.
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while True:
             try:
                 with urllib.request.urlopen(request, timeout=30) as response:
                     return json.loads(response.read() or b"null")
             except urllib.error.HTTPError as error:
                 if error.code != 503 or time.monotonic() > deadline:
+                    raise
+            except TimeoutError:
+                # Only a question can be asked twice.
+                if not path.endswith("/filter") or time.monotonic() > deadline:
                     raise
             time.sleep(1)
 
