@@ -69,6 +69,12 @@ def test_nobody_imports_tensorflow() -> None:
     assert importers("tensorflow") == set()
 
 
+def test_one_module_draws_without_the_global_state_of_pyplot() -> None:
+    assert importers("matplotlib") == {"tasks.reporting.pictures"}
+    drawing = ROOT / "tasks" / "reporting" / "pictures.py"
+    assert not [name for name in imports(drawing) if name.startswith(("matplotlib.pyplot", "matplotlib.backends"))]
+
+
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_no_pickle_is_loaded_unrestricted(path: Path) -> None:
     text = path.read_text(encoding="utf-8")

@@ -75,6 +75,12 @@ def test_the_form_shows_bounds_choices_and_descriptions(deployments: dict[str, d
         assert all(option["description"] for option in definition["properties"].values())
 
 
+def artifacts(server: PrefectServer, run: dict[str, Any]) -> dict[str, str]:
+    """What a flow run has published, by key; Prefect keeps a table as JSON."""
+    found = server.post("/artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [run["id"]]}}})
+    return {artifact["key"]: artifact["data"] for artifact in found if artifact["key"]}
+
+
 def test_a_manual_run_ends_well_when_nothing_is_promoted(
     shell: Shell, prefect_server: PrefectServer, deployments: dict[str, dict[str, Any]], worker: None
 ) -> None:
@@ -92,10 +98,17 @@ def test_a_manual_run_ends_well_when_nothing_is_promoted(
     said = [line["message"] for line in lines]
     assert any(line.startswith("SOURCE: embedded synthetic corpus") for line in said)
     assert any("epoch 1 of at most 1" in line for line in said)
-    (artifact,) = prefect_server.post("/artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [run["id"]]}}})
-    assert artifact["key"] == "verdict-synthetic"
-    assert "# nothing promoted on synthetic\n" in artifact["data"]
-    assert "- **above chance**: ✗ fail, the model scores near chance" in artifact["data"]
+    made = artifacts(prefect_server, run)
+    assert set(made) == {f"{kind}-synthetic" for kind in ("verdict", "metrics", "checks", "gates")}
+    page = made["verdict-synthetic"]
+    assert page.startswith("# nothing promoted on synthetic\n")
+    assert "| above chance | ✗ fail | the model scores near chance" in page
+    assert page.count("](data:image/png;base64,") == 2
+    assert len(page) < 300_000
+    assert {row["metric"] for row in json.loads(made["metrics-synthetic"])} >= {"test accuracy", "test AUC"}
+    assert {row["of"] for row in json.loads(made["checks-synthetic"])} == {"data", "baseline_avgpool"}
+    failed = [row["gate"] for row in json.loads(made["gates-synthetic"]) if row["verdict"] == "fail"]
+    assert "above chance" in failed
 
 
 def test_data_that_a_check_refuses_is_a_state_and_a_page_of_its_own(
@@ -105,11 +118,12 @@ def test_data_that_a_check_refuses_is_a_state_and_a_page_of_its_own(
     run = finished(prefect_server, deployments["manual"], refused)
     assert run["state_name"] == "DataRejected", (shell.folder / "worker.log").read_text()
     assert "label association" in run["state"]["message"]
-    (artifact,) = prefect_server.post("/artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [run["id"]]}}})
-    assert artifact["key"] == "verdict-synthetic"
-    assert artifact["data"].startswith("# the data was rejected before training\n")
-    assert "- **label association**: ✗ fail" in artifact["data"]
-    assert "- **split**: ✓ pass" in artifact["data"]
+    made = artifacts(prefect_server, run)
+    assert set(made) == {"verdict-synthetic", "checks-synthetic"}
+    page = made["verdict-synthetic"]
+    assert page.startswith("# the data was rejected before training\n")
+    assert "| label association | ✗ fail |" in page
+    assert page.index("<details>") < page.index("| split | ✓ pass |")
     recorded = shell.json("show", "latest")
     assert (recorded["state"], recorded["candidates"]) == ("rejected data", [])
 

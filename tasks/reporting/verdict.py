@@ -1,0 +1,110 @@
+"""The page of a run that decides, or checks: the verdict first, then the numbers that it rests on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from storage.records import Candidate, CheckResult, Decision, SnapshotRecord
+from tasks.reporting.markdown import MARKS, check_table, code, escaped, table
+from tasks.reporting.pictures import draw_accuracies, draw_learning_curves
+from tasks.reporting.scores import majority_share, scores_on_test, with_bounds
+
+
+def verdict_page(
+    run_id: str,
+    snapshot: SnapshotRecord,
+    checks: Sequence[CheckResult],
+    candidates: Sequence[Candidate],
+    decisions: Sequence[Decision],
+    headline: str,
+) -> str:
+    """What came of a run, in markdown.
+
+    Args:
+        run_id: The run.
+        snapshot: What was trained on.
+        checks: Those of the data.
+        candidates: With their checks; none where nothing was trained.
+        decisions: One a candidate.
+        headline: The verdict in one sentence.
+    """
+    lines = [
+        *heading(headline),
+        "",
+        f"Run {code(run_id)} on line **{escaped(snapshot.line)}**, snapshot {code(snapshot.id[:12])}: "
+        f"{escaped(snapshot.origin)}.",
+        *_pictures(candidates, decisions, checks),
+        *_models(candidates, decisions, checks),
+    ]
+    for decision in decisions:
+        lines += _gates(decision)
+    for decision in decisions:
+        lines += _diagnosis(decision)
+    for candidate in candidates:
+        lines += check_table(f"Checks of {candidate.model}", candidate.checks)
+    lines += check_table("Checks of the data", checks)
+    return "\n".join(lines) + "\n"
+
+
+def heading(headline: str) -> list[str]:
+    """The verdict as a title, and why as the sentence below it. A dry run says so before its verdict."""
+    said = headline.removeprefix("a dry run: ")
+    title, _, why = said.partition(": ")
+    return [f"# {'' if said == headline else 'A dry run: '}{escaped(title)}", *([f"{escaped(why)}."] if why else [])]
+
+
+def _pictures(
+    candidates: Sequence[Candidate], decisions: Sequence[Decision], checks: Sequence[CheckResult]
+) -> list[str]:
+    if not candidates:
+        return []
+    majority = majority_share(candidates[0].test.confusion)
+    drawn = (
+        draw_accuracies(scores_on_test(candidates, decisions, checks), majority),
+        draw_learning_curves(candidates),
+    )
+    return [line for picture in drawn if picture for line in ("", picture.markdown())]
+
+
+def _models(candidates: Sequence[Candidate], decisions: Sequence[Decision], checks: Sequence[CheckResult]) -> list[str]:
+    """The models beside each other, and beside what they were held against; nothing where none was trained."""
+    if not candidates:
+        return []
+    probe = next((check.measured for check in checks if check.name == "probe"), {})
+    of_probe = float(probe.get("validation_accuracy", math.nan))
+    validation = {candidate.model: candidate.validation.confusion.accuracy for candidate in candidates}
+    epochs = {candidate.model: f"{candidate.best_epoch} of {len(candidate.epochs)}" for candidate in candidates}
+    rows = [
+        (
+            escaped(score.name),
+            str(score),
+            with_bounds(score.auc),
+            with_bounds(validation.get(score.name, of_probe if score.role == "probe" else None)),
+            epochs.get(score.name, "-"),
+        )
+        for score in scores_on_test(candidates, decisions, checks)
+    ]
+    share = with_bounds(majority_share(candidates[0].test.confusion))
+    columns = ("model", "test accuracy, 95 % bounds", "test AUC", "validation accuracy", "best epoch")
+    return ["", "## Models", *table(columns, [*rows, ("the more frequent label", share, "-", "-", "-")])]
+
+
+def _gates(decision: Decision) -> list[str]:
+    rows = [(escaped(gate.name), MARKS[gate.verdict], escaped(gate.words)) for gate in decision.gates]
+    title = f"## {_model(decision)}: {'promote' if decision.promote else 'reject'}"
+    return ["", title, *table(("gate", "verdict", "what was measured"), rows)]
+
+
+def _diagnosis(decision: Decision) -> list[str]:
+    if not decision.diagnosis:
+        return []
+    lines = ["", f"## Why {_model(decision)} may have been rejected", ""]
+    for suspect in decision.diagnosis:
+        remedy = "" if suspect.standing == "ruled out" else f" *What to do: {escaped(suspect.remedy)}.*"
+        lines.append(f"- **{escaped(suspect.cause)}**: {suspect.standing}, {escaped(suspect.evidence)}.{remedy}")
+    return lines
+
+
+def _model(decision: Decision) -> str:
+    return decision.candidate_id.split("/")[-1]
