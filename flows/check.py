@@ -11,7 +11,8 @@ from prefect.client.schemas.objects import State
 from pydantic import Field
 
 from flows.forms import NamedSourceName, SourceName
-from flows.runs import Outcome, as_state, check_server, record_run, show_our_logs, trigger
+from flows.logs import show_our_logs
+from flows.runs import Outcome, as_state, check_server, record_run, trigger
 from storage.errors import DataRejectedError
 from storage.options import CheckOptions, ColumnOptions, DataOptions, FeatureOptions, RunOptions, SyntheticOptions
 from storage.records import CheckResult, Contents, RunStart, SnapshotRecord, Trigger

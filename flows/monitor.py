@@ -9,7 +9,8 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from flows.forms import NamedSourceName
-from flows.runs import Outcome, as_state, check_server, record_run, show_our_logs, slot, trigger
+from flows.logs import show_our_logs
+from flows.runs import Outcome, as_state, check_server, record_run, slot, trigger
 from storage.options import CheckOptions, ColumnOptions, DataOptions, MonitorOptions, MonitorRunOptions
 from storage.records import Observation, ObservationVerdict, RunStart
 from storage.settings import Settings

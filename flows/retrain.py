@@ -15,7 +15,8 @@ from pydantic import Field
 
 from flows.check import prepare
 from flows.forms import NamedSourceName, SourceName
-from flows.runs import Outcome, as_state, check_server, record_run, show_our_logs, slot, trigger
+from flows.logs import show_our_logs
+from flows.runs import Outcome, as_state, check_server, record_run, slot, trigger
 from storage.content import sha256_of_json
 from storage.errors import NothingChangedError
 from storage.metrics.reader import MetricsReader

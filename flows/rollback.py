@@ -8,7 +8,8 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from pydantic import Field
 
-from flows.runs import Outcome, as_state, check_server, record_run, show_our_logs, trigger
+from flows.logs import show_our_logs
+from flows.runs import Outcome, as_state, check_server, record_run, trigger
 from storage.records import RunStart
 from storage.versions import git_commit, library_versions
 from tasks.roll_back import roll_back

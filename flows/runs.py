@@ -44,12 +44,6 @@ class Outcome:
     error: RetrainError | None = None
 
 
-def show_our_logs() -> None:
-    """Let our own log lines through, down to the level at which people follow a run."""
-    for name in ("flows", "tasks", "storage"):
-        logging.getLogger(name).setLevel(logging.INFO)
-
-
 def check_server() -> None:
     """Say at once that the server is down; Prefect would try again for a while and end in a traceback.
 

@@ -8,7 +8,8 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 
 from flows.forms import NamedSourceName
-from flows.runs import as_state, record_run, show_our_logs, slot, trigger
+from flows.logs import show_our_logs
+from flows.runs import as_state, record_run, slot, trigger
 from storage.options import ColumnOptions, DataOptions, RunOptions
 from storage.records import RunStart
 from storage.settings import Settings

@@ -47,7 +47,10 @@ def ingest(run_id: str, options: RunOptions) -> tuple[SnapshotRecord, Contents]:
     store = MetricsStore(settings.database_url)
     with measured_stage(store, run_id, "ingest"), staging(settings.snapshots) as folder:
         found = open_source(options, settings)
-        logger.warning("SOURCE: %s, because %s", found.origin, found.reason)
+        # Who asked for the best reviews that there are should not overlook that they are made up.
+        is_makeshift = options.source == "auto" and found.line == "synthetic"
+        level = logging.WARNING if is_makeshift else logging.INFO
+        logger.log(level, "SOURCE: %s, because %s", found.origin, found.reason)
         # A model of a sample must never replace one that was trained on everything.
         line = f"{found.line}-sample-{options.sample_size}" if options.sample_size else found.line
         if isinstance(found, Reviews):
