@@ -9,7 +9,8 @@ from prefect.client.schemas.objects import State
 from prefect.states import Failed
 from pydantic import Field
 
-from flows.runs import as_state, clean_up, record_run, show_our_logs, slot, trigger
+from flows.logs import show_our_logs
+from flows.runs import as_state, clean_up, record_run, slot, trigger
 from storage.errors import ContentError, MissingStoreError, StoreError
 from storage.metrics.integrity import damage_of
 from storage.metrics.store import MetricsStore

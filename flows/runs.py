@@ -15,6 +15,7 @@ from prefect.client.schemas.objects import State
 from prefect.settings import get_current_settings
 from prefect.states import Completed, Failed
 
+from flows.labels import label_flow_run
 from storage.bundles import sweep_unrecorded
 from storage.content import sweep
 from storage.errors import DataRejectedError, NothingChangedError, OptionError, RetrainError, SlotTakenError
@@ -91,19 +92,23 @@ def record_run(start: RunStart, stages: Callable[[str], str]) -> Outcome:
         return Outcome(run_id, state, told, error)
 
     try:
-        return finish("completed", stages(run_id))
+        outcome = finish("completed", stages(run_id))
     except NothingChangedError as reason:
-        return finish("skipped", str(reason))
+        outcome = finish("skipped", str(reason))
     except RetrainError as error:
         error.run_id = run_id
-        return finish("rejected data" if isinstance(error, DataRejectedError) else "failed", str(error), error)
+        outcome = finish("rejected data" if isinstance(error, DataRejectedError) else "failed", str(error), error)
     except Exception as error:
         finish("failed", f"{type(error).__name__}: {error}")
+        label_flow_run(settings, run_id)
         raise
     except BaseException:
-        # Ctrl-C, SIGTERM, and the way in which Prefect cancels a run.
+        # Ctrl-C, SIGTERM, and the way in which Prefect cancels a run; whoever does so waits for it to be gone.
         finish("cancelled", "stopped from outside before it was done")
         raise
+    # Not before: a run that is stopped while it is being named has come to its end all the same.
+    label_flow_run(settings, run_id)
+    return outcome
 
 
 def clean_up(settings: Settings, store: MetricsStore) -> tuple[list[str], list[Path]]:

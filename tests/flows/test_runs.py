@@ -75,6 +75,43 @@ def test_whatever_else_ends_a_run_is_written_down_and_goes_on(
     assert (run.state, run.message) == (state, message)
 
 
+@pytest.mark.parametrize(
+    ("error", "named"),
+    [(None, True), (SourceError("no file"), True), (ZeroDivisionError(), True), (SystemExit(), False)],
+)
+def test_the_flow_run_is_named_once_the_end_is_written_down_unless_somebody_waits_for_it(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, error: BaseException | None, named: bool
+) -> None:
+    ends: list[str] = []
+
+    def stages(run_id: str) -> str:
+        if error is not None:
+            raise error
+        return "done"
+
+    monkeypatch.setattr(runs, "label_flow_run", lambda _, run_id: ends.append(bench.reader.run(run_id)["state"]))
+    with contextlib.suppress(ZeroDivisionError, SystemExit):
+        record_run(START, stages)
+
+    (run,) = bench.reader.history()
+    assert ends == ([run.state] if named else [])
+    assert run.state != "running"
+
+
+def test_a_run_that_is_stopped_while_it_is_being_named_has_ended_all_the_same(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runs, "label_flow_run", stop)
+    with pytest.raises(KeyboardInterrupt):
+        record_run(START, no_stages)
+
+    (run,) = bench.reader.history()
+    assert (run.state, run.message) == ("completed", f"nothing to do in {run.id}")
+
+
 def test_a_run_makes_the_store_and_the_folders_where_there_are_none(settings: Settings) -> None:
     assert not (settings.home / "metrics.db").exists()
 
