@@ -10,6 +10,7 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from pydantic import Field
 
+from flows.events import announce_rejection
 from flows.forms import NamedSourceName, SourceName
 from flows.logs import show_our_logs
 from flows.runs import Outcome, as_state, check_server, record_run, trigger
@@ -116,13 +117,14 @@ def prepare(run_id: str, ingested: tuple[SnapshotRecord, Contents], options: Run
     """The stages between ingest and training: featurize, validate.
 
     Raises:
-        DataRejectedError: A check failed; its page is made.
+        DataRejectedError: A check failed; an event says so, and its page is made.
     """
     snapshot, contents = ingested
     matrices_id = featurize(run_id, snapshot, options)
     checks = validate(run_id, snapshot, contents, matrices_id, options)
     rejection = rejected_because(checks)
     if rejection:
+        announce_rejection(run_id, snapshot.line, checks, rejection)
         report(run_id, snapshot, checks, [], [], rejection)
         raise DataRejectedError(rejection)
     return Prepared(snapshot, matrices_id, checks)

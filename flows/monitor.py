@@ -8,6 +8,7 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
+from flows.events import announce_degradation
 from flows.forms import NamedSourceName
 from flows.logs import show_our_logs
 from flows.runs import Outcome, as_state, check_server, record_run, slot, trigger
@@ -16,6 +17,8 @@ from storage.records import Observation, ObservationVerdict, RunStart
 from storage.settings import Settings
 from storage.versions import git_commit, library_versions
 from tasks.monitor import monitor as monitor_task
+from tasks.monitoring.observe import is_alarming
+from tasks.report_champion import report_champion
 from tasks.sources.resolve import check_is_named
 
 _OPTIONS = ("source", "line", "data", "columns", "checks", "monitor")
@@ -75,8 +78,13 @@ def monitor(
     observed: list[Observation] = []
 
     def stages(run_id: str) -> str:
-        observed.append(monitor_task(run_id, options))
-        return headline(observed[0])
+        watched = monitor_task(run_id, options)
+        observed.append(watched.observation)
+        said = headline(watched.observation)
+        if is_alarming(watched.observation.verdict, options.monitor):
+            announce_degradation(run_id, watched, options, said)
+        report_champion(run_id, watched, said)
+        return said
 
     outcome = record_run(start, stages)
     if outcome.state != "completed":

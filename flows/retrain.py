@@ -14,6 +14,7 @@ from prefect.client.schemas.objects import State
 from pydantic import Field
 
 from flows.check import prepare
+from flows.events import announce_decisions
 from flows.forms import NamedSourceName, SourceName
 from flows.logs import show_our_logs
 from flows.runs import Outcome, as_state, check_server, record_run, slot, trigger
@@ -158,6 +159,7 @@ def pipeline(run_id: str, options: RunOptions) -> str:
     candidates = [evaluate(run_id, one, snapshot, matrices_id, options) for one in trained]
     decisions = promote(run_id, candidates, prepared.checks, snapshot, options)
     headline = verdict(candidates, decisions, snapshot.line, options.dry_run)
+    announce_decisions(run_id, snapshot.line, candidates, decisions, headline, dry_run=options.dry_run)
     report(run_id, snapshot, prepared.checks, candidates, decisions, headline)
     return headline
 

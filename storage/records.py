@@ -366,6 +366,20 @@ class Observation:
 
 
 @dataclass(frozen=True)
+class Watched:
+    """What a run of the monitor found.
+
+    Attributes:
+        results: What was measured: the accuracy first, then drift.
+        source_line: The line that the watched reviews would be trained on as; often the champion's own.
+    """
+
+    observation: Observation
+    results: tuple[CheckResult, ...]
+    source_line: str
+
+
+@dataclass(frozen=True)
 class RunStart:
     """What is known of a run when it starts.
 

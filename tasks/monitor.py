@@ -1,4 +1,4 @@
-"""Task: hold the champion against the labelled reviews that came since, and raise the alarm where it has degraded."""
+"""Task: hold the champion against the labelled reviews that came since."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import logging
 import pyarrow as pa
 from prefect import runtime, task
 from prefect.cache_policies import NO_CACHE
-from prefect.events import emit_event
 
 from storage.bundles import Bundle, load_bundle, read_test_predictions
 from storage.errors import ContentError, DataRejectedError
@@ -15,7 +14,7 @@ from storage.metrics.reader import MetricsReader
 from storage.metrics.stages import measured_stage
 from storage.metrics.store import MetricsStore
 from storage.options import CheckOptions, MonitorRunOptions
-from storage.records import Champion, CheckResult, Observation
+from storage.records import Champion, CheckResult, Watched
 from storage.settings import Settings
 from storage.snapshots import read_content_hashes, read_rows
 from tasks.checks import log_results
@@ -26,15 +25,13 @@ from tasks.features.encoding import Encoder
 from tasks.features.scaler import Scaler
 from tasks.features.vocabulary import Vocabulary
 from tasks.monitoring.new_rows import Known, NewRows, Probabilities, read_new_rows
-from tasks.monitoring.observe import as_kept, check_accuracy, check_predictions, is_alarming, observation
+from tasks.monitoring.observe import as_kept, check_accuracy, check_predictions, observation
 from tasks.scoring.champion import serving
 from tasks.sources.again import RETRY_DELAYS, again_if_unavailable
 from tasks.sources.resolve import OpenedTexts, open_texts
 from tasks.training.runtime import prepare_keras
 
 logger = logging.getLogger(__name__)
-
-EVENT = "retrain.champion.degraded"
 
 
 @task(
@@ -44,8 +41,8 @@ EVENT = "retrain.champion.degraded"
     retry_delay_seconds=RETRY_DELAYS,
     retry_condition_fn=again_if_unavailable(lambda: runtime.deployment.id),
 )
-def monitor(run_id: str, options: MonitorRunOptions) -> Observation:
-    """Measure, write everything down, and then emit the event that a deployment listens to, if there is reason to.
+def monitor(run_id: str, options: MonitorRunOptions) -> Watched:
+    """Measure, and write everything down; the flow decides whether there is reason for an alarm.
 
     Args:
         run_id: The run.
@@ -90,9 +87,7 @@ def monitor(run_id: str, options: MonitorRunOptions) -> Observation:
         results = [accuracy, *as_kept(drifts, options.monitor)]
         store.record_observation(run_id, observed, results)
     log_results(logger, "champion", results)
-    if is_alarming(observed.verdict, options.monitor):
-        _raise_alarm(run_id, observed, found, options)
-    return observed
+    return Watched(observed, tuple(results), found.line)
 
 
 def _bundle(settings: Settings, champion: Champion) -> Bundle:
@@ -132,21 +127,3 @@ def _check_contents(store: MetricsStore, run_id: str, checked: CheckedData, opti
     log_results(logger, "data", [result])
     if result.verdict == "fail":
         raise DataRejectedError(f"the champion cannot be judged by this data: {result.name}: {result.evidence}")
-
-
-def _raise_alarm(run_id: str, observed: Observation, found: OpenedTexts, options: MonitorRunOptions) -> None:
-    """Say what to retrain on: the line's own source, with the one that was watched added where that is another."""
-    line = observed.line
-    payload = {
-        "line": line,
-        "source": line,
-        "append": [] if found.line == line else [options.source, *options.append],
-        "run_id": run_id,
-        "verdict": observed.verdict,
-        "reason": observed.reason,
-    }
-    resource = {"prefect.resource.id": f"retrain.line.{line}", "prefect.resource.name": line}
-    if emit_event(EVENT, resource=resource, payload=payload) is None:
-        logger.warning("ALARM: the event %s could not be sent: nobody will retrain %s by it", EVENT, line)
-    else:
-        logger.warning("ALARM: event %s for the line %s: %s", EVENT, line, observed.reason)

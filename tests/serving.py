@@ -61,7 +61,8 @@ def serve(folder: Path) -> Served:
         for module in (retrain, check):
             for name in TASKS[module.__name__.rpartition(".")[2]]:
                 patch.setattr(module, name, getattr(module, name).fn)
-        patch.setattr(retrain, "report", lambda *_: None)
+        for name in ("report", "announce_decisions"):
+            patch.setattr(retrain, name, lambda *_, **__: None)
         outcome = retrain.run(options, "command line")
     assert outcome.message.startswith("promoted"), outcome.message
     return Served(folder / "home", written)

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from prefect.client.schemas.objects import State
 
+from flows import events as event_module
 from flows import monitor as flow
 from flows import retrain as retrain_flow
 from flows.runs import Outcome
@@ -25,6 +26,7 @@ from storage.metrics.store import MetricsStore
 from storage.options import CheckOptions, MonitorOptions, RunOptions, TrainingOptions
 from storage.settings import Settings
 from tasks import monitor as task
+from tasks import report_champion as report_task
 from tests.flows.conftest import Command
 from tests.reviews import NEW_WORDS, OTHER_FILLING, Review, reviews, write_reviews
 
@@ -54,7 +56,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for module, names in ((retrain_flow, TASKS), (check_flow, ("featurize", "validate"))):
             for name in names:
                 patch.setattr(module, name, getattr(module, name).fn)
-        patch.setattr(retrain_flow, "report", lambda *_: None)
+        for name in ("report", "announce_decisions"):
+            patch.setattr(retrain_flow, name, lambda *_, **__: None)
         outcome = retrain_flow.run(options, "command line")
     assert outcome.message.startswith("promoted baseline_avgpool on reviews"), outcome.message
     return home
@@ -80,17 +83,31 @@ def events(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         emitted.append({"event": event, **rest})
         return object()
 
-    monkeypatch.setattr(task, "emit_event", emit)
+    monkeypatch.setattr(event_module, "emit_event", emit)
     return emitted
+
+
+@pytest.fixture
+def pages(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """What was published, by key."""
+    made: dict[str, str] = {}
+
+    def create(text: str, *, key: str, description: str) -> None:
+        assert "reviews" in description
+        made[key] = text
+
+    monkeypatch.setattr(report_task, "create_markdown_artifact", create)
+    return made
 
 
 Watch = Callable[..., State[Any]]
 
 
 @pytest.fixture
-def watch(home: Path, events: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> Watch:
+def watch(home: Path, events: list[dict[str, Any]], pages: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Watch:
     """The flow, run without Prefect's engine."""
     monkeypatch.setattr(flow, "monitor_task", task.monitor.fn)
+    monkeypatch.setattr(flow, "report_champion", report_task.report_champion.fn)
 
     def call(source: str = "reviews", **arguments: Any) -> State[Any]:
         state: State[Any] = flow.monitor.fn(source, **arguments)
@@ -130,7 +147,7 @@ def test_on_reviews_like_those_before_the_champion_is_healthy(
 
 
 def test_a_degraded_champion_is_a_run_that_completed_and_an_event(
-    home: Path, watch: Watch, events: list[dict[str, Any]]
+    home: Path, watch: Watch, events: list[dict[str, Any]], pages: dict[str, str]
 ) -> None:
     write_reviews(home / "reviews-2.csv", reviews(400, seed=2, words=NEW_WORDS))
 
@@ -148,9 +165,11 @@ def test_a_degraded_champion_is_a_run_that_completed_and_an_event(
         "resource": {"prefect.resource.id": "retrain.line.reviews", "prefect.resource.name": "reviews"},
         "payload": {
             **{"line": "reviews", "source": "reviews", "append": [], "run_id": run["id"], "verdict": "degraded"},
-            "reason": run["observation"]["reason"],
+            **{"reason": run["observation"]["reason"], "headline": run["message"]},
         },
     }
+    assert pages["champion-reviews"].startswith("# the champion of reviews has degraded\naccuracy ")
+    assert "| accuracy since promotion | ✗ fail | " in pages["champion-reviews"]
 
 
 def test_labels_that_say_the_contrary_are_a_degradation_too(home: Path, watch: Watch) -> None:
@@ -285,10 +304,10 @@ def test_a_champion_of_word_ranks_cannot_be_watched_on_texts(
 def test_an_alarm_that_cannot_be_sent_is_told(
     home: Path, watch: Watch, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(task, "emit_event", lambda *_, **__: None)
+    monkeypatch.setattr(event_module, "emit_event", lambda *_, **__: None)
     write_reviews(home / "today.csv", reviews(400, seed=2, words=NEW_WORDS))
 
-    with caplog.at_level(logging.WARNING, logger="tasks.monitor"):
+    with caplog.at_level(logging.WARNING, logger="flows.events"):
         assert watch("today").name == "Degraded"
     assert any("could not be sent" in record.getMessage() for record in caplog.records)
 
