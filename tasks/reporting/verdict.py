@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from storage.records import Candidate, CheckResult, Decision, SnapshotRecord
-from tasks.reporting.markdown import MARKS, check_table, code, escaped, table
+from storage.records import Candidate, CheckResult, Decision, SnapshotRecord, Suspect
+from tasks.reporting.markdown import MARKS, check_table, code, escaped, folded, table
 from tasks.reporting.pictures import draw_accuracies, draw_learning_curves
 from tasks.reporting.scores import majority_share, scores_on_test, with_bounds
 
@@ -97,13 +97,20 @@ def _gates(decision: Decision) -> list[str]:
 
 
 def _diagnosis(decision: Decision) -> list[str]:
+    """What may be the cause, with what to do about it, and below it what is not."""
     if not decision.diagnosis:
         return []
-    lines = ["", f"## Why {_model(decision)} may have been rejected", ""]
-    for suspect in decision.diagnosis:
-        remedy = "" if suspect.standing == "ruled out" else f" *What to do: {escaped(suspect.remedy)}.*"
-        lines.append(f"- **{escaped(suspect.cause)}**: {suspect.standing}, {escaped(suspect.evidence)}.{remedy}")
-    return lines
+    suspected = [suspect for suspect in decision.diagnosis if suspect.standing != "ruled out"]
+    cleared = [suspect for suspect in decision.diagnosis if suspect.standing == "ruled out"]
+    return [
+        *("", f"## Why {_model(decision)} may have been rejected", ""),
+        *(f"{_suspect(suspect)} *What to do: {escaped(suspect.remedy)}.*" for suspect in suspected),
+        *folded(f"{len(cleared)} ruled out", ["", *map(_suspect, cleared)] if cleared else []),
+    ]
+
+
+def _suspect(suspect: Suspect) -> str:
+    return f"- **{escaped(suspect.cause)}**: {suspect.standing}, {escaped(suspect.evidence)}."
 
 
 def _model(decision: Decision) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import re
 import urllib.error
 from datetime import UTC, datetime
 from typing import Any
@@ -81,6 +83,34 @@ def artifacts(server: PrefectServer, run: dict[str, Any]) -> dict[str, str]:
     return {artifact["key"]: artifact["data"] for artifact in found if artifact["key"]}
 
 
+def logged(server: PrefectServer, run: dict[str, Any]) -> list[tuple[int, str]]:
+    """A flow run's log from top to bottom, each line with its level; the last ones may come late."""
+    query = {"logs": {"flow_run_id": {"any_": [run["id"]]}}, "sort": "TIMESTAMP_ASC", "limit": 200}
+
+    def look() -> list[dict[str, Any]]:
+        lines: list[dict[str, Any]] = server.post("/logs/filter", query)
+        return lines if any("Finished in state" in line["message"] for line in lines) else []
+
+    return [(line["level"], line["message"]) for line in wait_for(look, 180)]
+
+
+def announced(server: PrefectServer, event: str, run_id: str) -> dict[str, Any]:
+    """What an event about a run says; it is on its way when the run has ended."""
+
+    def look() -> list[dict[str, Any]]:
+        found = server.post("/events/filter", {"filter": {"event": {"name": [event]}}})["events"]
+        return [one for one in found if one["payload"]["run_id"] == run_id]
+
+    (posted,) = wait_for(look, 180)
+    assert posted["resource"]["prefect.resource.id"] == f"retrain.line.{posted['payload']['line']}"
+    payload: dict[str, Any] = posted["payload"]
+    return payload
+
+
+def has_name(run: dict[str, Any], verdict: str) -> bool:
+    return re.fullmatch(rf"synthetic \d{{4}}-\d\d-\d\d \d\d:\d\d: {verdict}", run["name"]) is not None
+
+
 def test_a_manual_run_ends_well_when_nothing_is_promoted(
     shell: Shell, prefect_server: PrefectServer, deployments: dict[str, dict[str, Any]], worker: None
 ) -> None:
@@ -94,10 +124,16 @@ def test_a_manual_run_ends_well_when_nothing_is_promoted(
 
     tasks = prefect_server.post("/task_runs/filter", {"flow_runs": {"id": {"any_": [run["id"]]}}})
     assert {"ingest synthetic", "train baseline_avgpool", "promote"} <= {task["name"] for task in tasks}
-    lines = prefect_server.post("/logs/filter", {"logs": {"flow_run_id": {"any_": [run["id"]]}}})
-    said = [line["message"] for line in lines]
+    assert has_name(run, "nothing promoted"), run["name"]
+    assert {"retrain", "manual", "line:synthetic", "nothing-promoted"} == set(run["tags"])
+    lines = logged(prefect_server, run)
+    said = [message for _, message in lines]
     assert any(line.startswith("SOURCE: embedded synthetic corpus") for line in said)
     assert any("epoch 1 of at most 1" in line for line in said)
+    assert [line for line in said if line.startswith("Finished in state")] == [said[-1]]
+    passed = {level for level, message in lines if "check split: pass" in message}
+    failed_check = {level for level, message in lines if "check convergence: fail" in message}
+    assert (passed, failed_check) == ({logging.INFO}, {logging.ERROR})
     made = artifacts(prefect_server, run)
     assert set(made) == {f"{kind}-synthetic" for kind in ("verdict", "metrics", "checks", "gates")}
     page = made["verdict-synthetic"]
@@ -109,6 +145,14 @@ def test_a_manual_run_ends_well_when_nothing_is_promoted(
     assert {row["of"] for row in json.loads(made["checks-synthetic"])} == {"data", "baseline_avgpool"}
     failed = [row["gate"] for row in json.loads(made["gates-synthetic"]) if row["verdict"] == "fail"]
     assert "above chance" in failed
+
+    told = announced(prefect_server, "retrain.run.decided", recorded["id"])
+    assert (told["line"], told["promoted"], told["dry_run"]) == ("synthetic", "", False)
+    assert told["headline"] == recorded["message"]
+    (model,) = told["models"]
+    assert (model["model"], model["verdict"]) == ("baseline_avgpool", "rejected")
+    assert model["lower"] < model["accuracy"] < 1
+    assert model["reason"] == recorded["decisions"][0]["reason"]
 
 
 def test_data_that_a_check_refuses_is_a_state_and_a_page_of_its_own(
@@ -126,6 +170,14 @@ def test_data_that_a_check_refuses_is_a_state_and_a_page_of_its_own(
     assert page.index("<details>") < page.index("| split | ✓ pass |")
     recorded = shell.json("show", "latest")
     assert (recorded["state"], recorded["candidates"]) == ("rejected data", [])
+    assert has_name(run, "data rejected"), run["name"]
+    assert {"line:synthetic", "data-rejected"} <= set(run["tags"])
+    lines = logged(prefect_server, run)
+    assert not [message for _, message in lines if "Traceback" in message]
+    assert [level for level, message in lines if "check label association: fail" in message] == [logging.ERROR]
+    told = announced(prefect_server, "retrain.data.rejected", recorded["id"])
+    assert told["headline"] == recorded["message"]
+    assert [check["check"] for check in told["checks"]] == ["label association"]
 
 
 def test_a_run_that_cannot_read_its_source_fails_and_says_why(
@@ -135,6 +187,8 @@ def test_a_run_that_cannot_read_its_source_fails_and_says_why(
     assert run["state_name"] == "Failed"
     assert f"the source 'shop' is to be read from {shell.home / 'gone.csv'}" in run["state"]["message"]
     assert shell.json("show", "latest")["state"] == "failed"
+    assert "failed" in run["tags"]
+    assert not [message for _, message in logged(prefect_server, run) if "Traceback" in message]
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,11 @@ def test_a_degraded_champion_is_found_and_replaced_without_hands(
     assert run["observation"]["verdict"] == "degraded"
     assert run["observation"]["candidate_id"] == served
     assert (run["observation"]["num_rows"], run["observation"]["num_new"]) == (1100, 400)
+    assert monitored["name"].endswith(": champion degraded")
+    assert {"line:reviews", "degraded"} <= set(monitored["tags"])
+    of_run = {"artifacts": {"flow_run_id": {"any_": [monitored["id"]]}, "key": {"any_": ["champion-reviews"]}}}
+    (page,) = prefect_server.post("/artifacts/filter", of_run)
+    assert page["data"].startswith("# the champion of reviews has degraded\n")
 
     # From here on, nobody does anything but look.
     (started,) = wait_for(retrainings, 60)

@@ -84,9 +84,10 @@ def test_every_gate_stands_below_its_model_with_its_verdict(page: list[str]) -> 
 
 def test_a_rejection_says_why_and_what_to_do_about_what_was_not_ruled_out(page: list[str]) -> None:
     assert section(page, "## Why a may have been rejected") == [
-        "- **padding mask**: shown, a logit moves. *What to do: use mask_zero.*",
-        "- **alignment**: ruled out, all ids agree.",
+        "- **padding mask**: shown, a logit moves. *What to do: use mask_zero.*"
     ]
+    folded = page.index("<details><summary>1 ruled out</summary>")
+    assert page[folded + 1 : folded + 5] == ["", "- **alignment**: ruled out, all ids agree.", "", "</details>"]
 
 
 def test_a_promotion_says_nothing_of_causes() -> None:
