@@ -21,6 +21,7 @@ _OBSERVED = {
     "drifted": "reviews drifted",
     "too few rows": "too few new rows",
 }
+_WHY_SKIPPED = ("nothing has changed", "the slot is taken", "the slot was overtaken")
 _UNDONE = {"skipped": "skipped", "rejected data": "data rejected", "failed": "failed"}
 _DONE = {"check": "fit to be trained on", "score": "labelled"}
 _PROMOTING = ("promoted", "would promote")
@@ -75,7 +76,7 @@ def _verdict(run: dict[str, Any]) -> tuple[str, str]:
     """How a run ended, in words for its name and as a tag."""
     if run["state"] != "completed":
         words = _UNDONE.get(run["state"], run["state"])
-        because = ", nothing has changed" if run["message"].startswith("nothing has changed") else ""
+        because = next((f", {why}" for why in _WHY_SKIPPED if run["message"].startswith(why)), "")
         return f"{words}{because}", words.replace(" ", "-")
     if run["observation"]:
         verdict = run["observation"]["verdict"]

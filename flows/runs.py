@@ -80,6 +80,7 @@ def record_run(start: RunStart, stages: Callable[[str], str]) -> Outcome:
         run_id = store.start_run(start)
     except SlotTakenError as reason:
         logger.warning("run %s skipped: %s", reason.run_id, reason)
+        label_flow_run(settings, str(reason.run_id))
         return Outcome(str(reason.run_id), "skipped", str(reason))
     late = lateness(start.slot)
     of_slot = f" for the slot {start.slot}{f', {late}' if late else ''}" if start.slot else ""

@@ -50,7 +50,8 @@ def test_a_retraining_is_named_after_its_decision(
     [
         ("rejected data", "the data was rejected", "data rejected", "data-rejected"),
         ("skipped", "nothing has changed since run r0", "skipped, nothing has changed", "skipped"),
-        ("skipped", "this slot has its run", "skipped", "skipped"),
+        ("skipped", "the slot is taken: run r0 has the result", "skipped, the slot is taken", "skipped"),
+        ("skipped", "for another reason", "skipped", "skipped"),
         ("failed", "no file", "failed", "failed"),
     ],
 )

@@ -52,7 +52,7 @@ class Desk:
         label = self.page.locator(f".schema-form-property__label:text-matches('^{re.escape(name)}( |$)')")
         return self.page.locator(".schema-form-property", has=label).last
 
-    def fill(self, name: str, value: int | str) -> None:
+    def fill(self, name: str, value: float | str) -> None:
         self.field(name).locator("input").fill(str(value))
 
     def choose(self, name: str, value: str) -> list[str]:
