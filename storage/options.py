@@ -237,6 +237,15 @@ class GateOptions(OptionGroup):
     labels; recorded as forced."""
 
 
+class ApprovalOptions(OptionGroup):
+    """Whether a person has the last word on a promotion. It makes no other model, and no gate easier to pass."""
+
+    required: bool = False
+    """A person must approve a promotion, in Prefect's UI, before it takes effect."""
+    timeout_minutes: int = Field(24 * 60, ge=1, le=30 * 24 * 60)
+    """How long the run waits for that person; without an answer, nothing is promoted."""
+
+
 class MonitorOptions(OptionGroup):
     """When a champion has degraded. What drift is has its bounds among those of the checks."""
 
@@ -277,6 +286,7 @@ class RunOptions(OptionGroup):
     checks: CheckOptions = CheckOptions()
     training: TrainingOptions = TrainingOptions()
     gates: GateOptions = GateOptions()
+    approval: ApprovalOptions = ApprovalOptions()
 
     @field_validator("models")
     @classmethod

@@ -332,6 +332,46 @@ class Decision:
 
 
 @dataclass(frozen=True)
+class Basis:
+    """What decisions rest on besides the candidates: once it has changed, they have to be computed anew.
+
+    Attributes:
+        champion_position: Place of the champion that serves in its line's history; 0 for none.
+        num_comparisons: How often the test set has been used to compare a challenger with a champion.
+    """
+
+    champion_position: int
+    num_comparisons: int
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What the rule would decide now; nothing of it is recorded."""
+
+    decisions: tuple[Decision, ...]
+    basis: Basis
+
+
+@dataclass(frozen=True)
+class Approval:
+    """What came of asking a person whether a candidate may be promoted.
+
+    Attributes:
+        candidate_id: The candidate that was asked about.
+        basis: What the decision rested on that the person was shown.
+        approved: Whether the person said yes.
+        name: Who decided; empty where nobody did.
+        reason: In that person's words; where nobody decided, how that came.
+    """
+
+    candidate_id: str
+    basis: Basis
+    approved: bool
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Observation:
     """How a champion does on labelled reviews that came since it was trained.
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from storage.records import CheckResult, Evaluation, Gate, Standing, Suspect
+from tasks.promotion.approval import APPROVED
 from tasks.promotion.gates import CONTRADICTED
 
 Pattern = Literal["test alone", "both alike", "none"]
@@ -30,6 +31,7 @@ _SWAPPED = (
     "look up some reviews by their row ids: are negative and positive exchanged in this source? If they were when the "
     "champion was trained, put an earlier one back with `retrain rollback`"
 )
+_UNAPPROVED = "nothing has to be repaired: the champion stays. To be asked again, run it once more with `force`"
 _FORCE = ", or set gates.replace_unscorable_champion for one run"
 # What a check says that could not measure: it neither shows a cause nor clears it.
 _UNMEASURED = (
@@ -175,8 +177,8 @@ def diagnose(
         gates: All gates, some of which failed.
     """
     failed = {gate.name: gate.words for gate in gates if gate.verdict == "fail"}
-    if set(failed) == {_AGAINST_SISTER}:
-        # It passed all that concerns it alone: there is nothing to search for.
+    if set(failed) in ({_AGAINST_SISTER}, {APPROVED}):
+        # It passed all that is measured of it alone: there is nothing to search for.
         return tuple(_no_fault(gates))
     symptoms = _Symptoms(_pattern(failed), at_chance="above chance" in failed, scores=_scores(validation, test))
     found = [suspect for cause in _CAUSES if (suspect := _suspect(cause, checks, symptoms)) is not None]
@@ -270,12 +272,13 @@ def _unexplained(symptoms: _Symptoms) -> Suspect:
 
 
 def _no_fault(gates: Sequence[Gate]) -> list[Suspect]:
-    """What is no fault of the model: it is sound, but no better than the champion, which may be lost, or its sister.
+    """What is no fault of the model: it is sound, but no better than the champion, which may be lost, or its sister, or
+    a person did not approve it.
 
     A broken model loses to both as well: there this would hide what has to be repaired.
     """
     failed = [gate for gate in gates if gate.verdict == "fail"]
-    if not all(gate.name in (*_AGAINST_CHAMPION, _AGAINST_SISTER) for gate in failed):
+    if not all(gate.name in (*_AGAINST_CHAMPION, _AGAINST_SISTER, APPROVED) for gate in failed):
         return []
     lost = [gate for gate in failed if gate.name in _AGAINST_CHAMPION and not _is_unscored(gate)]
     sisters = [gate for gate in failed if gate.name == _AGAINST_SISTER]
@@ -297,6 +300,7 @@ def _no_fault(gates: Sequence[Gate]) -> list[Suspect]:
     result += [
         Suspect("no better than its sister", "shown", gate.words, "nothing has to be repaired") for gate in sisters
     ]
+    result += [Suspect("not approved", "shown", gate.words, _UNAPPROVED) for gate in failed if gate.name == APPROVED]
     return result
 
 

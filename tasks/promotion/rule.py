@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from storage.options import GateOptions
 from storage.records import CheckResult, Comparison, Decision, Evaluation, Gate
 from tasks.promotion import gates
+from tasks.promotion.approval import APPROVED
 from tasks.promotion.diagnosis import diagnose
 
 
@@ -30,11 +31,19 @@ class Assessment:
     mark: Comparison | str | None = None
 
 
-def decide(assessments: Sequence[Assessment], options: GateOptions) -> list[Decision]:
+def decide(
+    assessments: Sequence[Assessment], options: GateOptions, approval: Callable[[str], Gate] | None = None
+) -> list[Decision]:
     """Decide on the candidates of one run, in their order.
 
     At most one decision promotes. Where several candidates pass, validation accuracy chooses between them: to choose by
-    test accuracy would be one more use of the test set.
+    test accuracy would be one more use of the test set. If a person refuses the one that is chosen, none is promoted:
+    nobody has approved the next best.
+
+    Args:
+        assessments: Of each candidate.
+        options: Bounds of the gates.
+        approval: Gives the last gate of the candidate of that id; None where no person has a say.
     """
     judged = [judge(assessment, options) for assessment in assessments]
     passing = [number for number, of in enumerate(judged) if not _failing(of)]
@@ -42,6 +51,8 @@ def decide(assessments: Sequence[Assessment], options: GateOptions) -> list[Deci
     if best is not None:
         for number in passing:
             judged[number] += (_gate_best_of_run(assessments[number], assessments[best], number == best),)
+        if approval is not None:
+            judged[best] += (approval(assessments[best].candidate_id),)
     return [_decision(assessment, of) for assessment, of in zip(assessments, judged, strict=True)]
 
 
@@ -81,7 +92,7 @@ def _decision(assessment: Assessment, of: tuple[Gate, ...]) -> Decision:
     return Decision(
         assessment.candidate_id,
         promote=not failing,
-        reason=_rejection_reason(failing) if failing else _promotion_reason(comparison, waived),
+        reason=_rejection_reason(failing) if failing else _promotion_reason(comparison, waived) + _approved_words(of),
         gates=of,
         comparison=comparison,
         diagnosis=diagnose(assessment.checks, assessment.validation, assessment.test, of) if failing else (),
@@ -112,6 +123,10 @@ def _promotion_reason(comparison: Comparison | None, waived: list[Gate]) -> str:
         return "all gates passed, and the line had no champion"
     better = "better than" if comparison.p_value <= comparison.alpha else "not worse, by more than the margin, than"
     return f"all gates passed, and {better} the champion: {comparison.difference:+.4f} in accuracy"
+
+
+def _approved_words(of: tuple[Gate, ...]) -> str:
+    return "".join(f"; {gate.words}" for gate in of if (gate.name, gate.verdict) == (APPROVED, "pass"))
 
 
 def _failing(of: tuple[Gate, ...]) -> list[Gate]:

@@ -61,6 +61,7 @@ BOUNDS: list[tuple[str, list[Any], list[Any]]] = [
     ("gates.comparison_alpha", [1e-9, 0.499], [0, 0.5]),
     ("gates.accuracy_loss_margin", [0, 0.5], [-0.001, 0.501]),
     ("gates.auc_loss_margin", [0, 0.5], [-0.001, 0.501]),
+    ("approval.timeout_minutes", [1, 43_200], [0, 43_201]),
 ]
 
 
