@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -18,12 +19,24 @@ from storage.metrics.reader import MetricsReader
 from storage.metrics.stages import measured_stage
 from storage.metrics.store import MetricsStore
 from storage.options import RunOptions
-from storage.records import Candidate, Champion, CheckResult, Comparison, Decision, SnapshotRecord
+from storage.records import (
+    Approval,
+    Basis,
+    Candidate,
+    Champion,
+    CheckResult,
+    Comparison,
+    Decision,
+    Gate,
+    Proposal,
+    SnapshotRecord,
+)
 from storage.settings import Settings
 from storage.snapshots import Raw, read_raw, read_rows
 from tasks.evaluation.alignment import join_by_id
 from tasks.evaluation.metrics import predicted_labels
 from tasks.evaluation.paired import compare_accuracy, compare_auc
+from tasks.promotion.approval import gate_approval
 from tasks.promotion.ledger import alpha_for
 from tasks.promotion.rule import Assessment, decide
 from tasks.training.runtime import prepare_keras
@@ -33,6 +46,24 @@ logger = logging.getLogger(__name__)
 _TRIES = 3
 
 
+@task(task_run_name="propose", cache_policy=NO_CACHE)
+def propose(
+    run_id: str,
+    candidates: Sequence[Candidate],
+    checks: Sequence[CheckResult],
+    snapshot: SnapshotRecord,
+    options: RunOptions,
+) -> Proposal:
+    """Say what would be decided now, for a person who is going to be asked; nothing of it is recorded.
+
+    The arguments are those of `promote`.
+    """
+    settings = Settings.from_environment()
+    with measured_stage(MetricsStore(settings.database_url), run_id, "propose"):
+        assessments, basis = _assess(settings, candidates, checks, snapshot, options)
+        return Proposal(tuple(decide(assessments, options.gates)), basis)
+
+
 @task(task_run_name="promote", cache_policy=NO_CACHE)
 def promote(
     run_id: str,
@@ -40,6 +71,7 @@ def promote(
     checks: Sequence[CheckResult],
     snapshot: SnapshotRecord,
     options: RunOptions,
+    approval: Approval | None = None,
 ) -> list[Decision]:
     """Decide on all candidates of a run together, in one transaction with the new champion.
 
@@ -49,6 +81,7 @@ def promote(
         checks: What the checks of the data said.
         snapshot: What they were trained on, and whose test rows the champion is scored on.
         options: The run's.
+        approval: What a person said of a proposal, where one was asked.
 
     Raises:
         StaleDecisionError: Other runs kept changing the champion or the ledger in the meantime.
@@ -57,12 +90,26 @@ def promote(
     store = MetricsStore(settings.database_url)
     with measured_stage(store, run_id, "promote"):
         for attempt in range(_TRIES):
+            assessments, basis = _assess(settings, candidates, checks, snapshot, options)
+            decisions = decide(assessments, options.gates, _approval_gate(options, basis, approval))
             try:
-                decisions = _decide_and_record(settings, store, run_id, candidates, checks, snapshot, options)
+                store.record_decisions(
+                    run_id,
+                    decisions,
+                    line=snapshot.line,
+                    test_id=snapshot.test_id,
+                    dry_run=options.dry_run,
+                    champion_position=basis.champion_position,
+                )
                 break
             except StaleDecisionError:
                 if attempt == _TRIES - 1:
                     raise
+    _log_decisions(decisions)
+    return decisions
+
+
+def _log_decisions(decisions: Sequence[Decision]) -> None:
     for decision in decisions:
         verdict = "PROMOTE" if decision.promote else "REJECT"
         logger.info("%s %s: %s", verdict, decision.candidate_id.split("/")[-1], decision.reason)
@@ -72,22 +119,27 @@ def promote(
         cleared = [suspect.cause for suspect in decision.diagnosis if suspect not in suspected]
         if cleared:
             logger.info("  ruled out: %s", ", ".join(cleared))
-    return decisions
 
 
-def _decide_and_record(
+def _approval_gate(options: RunOptions, basis: Basis, approval: Approval | None) -> Callable[[str], Gate] | None:
+    if not options.approval.required:
+        return None
+    return partial(gate_approval, basis=basis, approval=approval, dry_run=options.dry_run)
+
+
+def _assess(
     settings: Settings,
-    store: MetricsStore,
-    run_id: str,
     candidates: Sequence[Candidate],
     checks: Sequence[CheckResult],
     snapshot: SnapshotRecord,
     options: RunOptions,
-) -> list[Decision]:
+) -> tuple[list[Assessment], Basis]:
+    """All that the rule is told, and what it rests on as of now."""
     reader = MetricsReader(settings.database_url)
     served = reader.champions(snapshot.line)
     champion = served[-1] if served else None
-    opponents = _Opponents(settings, snapshot, reader.num_comparisons(snapshot.test_id), options)
+    basis = Basis(champion.position if champion else 0, reader.num_comparisons(snapshot.test_id))
+    opponents = _Opponents(settings, snapshot, basis.num_comparisons, options)
     against_champion = opponents.compare(champion, candidates, "champion")
     # A champion that is the high-water mark itself need not be compared with twice.
     mark = served[champion.mark - 1] if champion and champion.mark != champion.position else None
@@ -96,16 +148,7 @@ def _decide_and_record(
         Assessment(candidate.id, candidate.validation, candidate.test, (*checks, *candidate.checks), *compared)
         for candidate, *compared in zip(candidates, against_champion, against_mark, strict=True)
     ]
-    decisions = decide(assessments, options.gates)
-    store.record_decisions(
-        run_id,
-        decisions,
-        line=snapshot.line,
-        test_id=snapshot.test_id,
-        dry_run=options.dry_run,
-        champion_position=champion.position if champion else 0,
-    )
-    return decisions
+    return assessments, basis
 
 
 @dataclass(frozen=True)

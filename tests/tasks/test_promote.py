@@ -12,8 +12,8 @@ import pytest
 from storage.bundles import Predictions
 from storage.errors import ContentError, StaleDecisionError
 from storage.metrics.store import MetricsStore
-from storage.options import GateOptions, RunOptions
-from storage.records import Candidate, Decision, SnapshotRecord
+from storage.options import ApprovalOptions, GateOptions, RunOptions
+from storage.records import Approval, Basis, Candidate, Decision, Proposal, SnapshotRecord
 from storage.sequences import Sequences
 from storage.snapshots import Rows, row_ids
 from tasks import promote as task
@@ -23,6 +23,8 @@ from tests.tasks.promotion.conftest import CHECKS, balanced, evaluation, failed,
 NUM_ROWS = 2000
 TOKENS = Sequences.from_lists([[index + 1] for index in range(NUM_ROWS)])
 ROWS = Rows(row_ids("test", TOKENS), (np.arange(NUM_ROWS) % 2).astype(np.uint8), TOKENS)
+
+ASKING = RunOptions(approval=ApprovalOptions(required=True))
 
 Probabilities = npt.NDArray[np.float32]
 
@@ -54,6 +56,14 @@ class World:
         options = RunOptions(dry_run=dry_run, gates=GateOptions.model_validate(gates))
         self.scored.clear()
         return task.promote.fn(candidates[0].run_id, candidates, CHECKS, self.snapshot, options)
+
+    def propose(self, *candidates: Candidate) -> Proposal:
+        self.scored.clear()
+        return task.propose.fn(candidates[0].run_id, candidates, CHECKS, self.snapshot, ASKING)
+
+    def promote_as(self, approval: Approval | None, *candidates: Candidate, dry_run: bool = False) -> list[Decision]:
+        options = ASKING.model_copy(update={"dry_run": dry_run})
+        return task.promote.fn(candidates[0].run_id, candidates, CHECKS, self.snapshot, options, approval)
 
     def marks(self) -> list[int]:
         return [champion.mark for champion in self.bench.reader.champions("imdb")]
@@ -220,3 +230,107 @@ def test_a_stale_decision_is_computed_anew_up_to_three_times(
 
     assert len(calls) == min(times + 1, 3)
     assert world.bench.count("champions") == int(is_recorded)
+
+
+# With a person who has the last word.
+
+
+def approval(candidate: Candidate, basis: Basis, *, approved: bool = True) -> Approval:
+    return Approval(candidate.id, basis, approved, "Ana", "reads well" if approved else "too many false positives")
+
+
+def test_a_proposal_says_what_would_be_decided_and_records_nothing(world: World) -> None:
+    champion = world.candidate(1600)
+    world.promote(champion)
+    proposal = world.propose(world.candidate(1700))
+
+    assert [decision.promote for decision in proposal.decisions] == [True]
+    assert proposal.basis == Basis(champion_position=1, num_comparisons=0)
+    assert world.scored == [champion.bundle]
+    assert (world.bench.count("decisions"), world.bench.count("comparisons")) == (1, 0)
+
+
+def test_an_approved_candidate_serves_and_the_history_names_who_approved_it(world: World) -> None:
+    world.promote(world.candidate(1600))
+    challenger = world.candidate(1700)
+    basis = world.propose(challenger).basis
+    (decision,) = world.promote_as(approval(challenger, basis), challenger)
+
+    assert decision.promote
+    serving = world.bench.reader.champions("imdb")[-1]
+    assert (serving.candidate_id, serving.position) == (challenger.id, 2)
+    assert serving.reason.endswith("; approved by Ana: reads well")
+
+
+@pytest.mark.parametrize("is_asked", [True, False])
+def test_a_candidate_that_nobody_approved_does_not_serve(world: World, is_asked: bool) -> None:
+    challenger = world.candidate(1700)
+    basis = world.propose(challenger).basis
+    answer = approval(challenger, basis, approved=False) if is_asked else None
+    (decision,) = world.promote_as(answer, challenger)
+
+    assert failed(decision) == ["approved by a person"]
+    assert world.bench.count("champions") == 0
+    (words,) = world.bench.query("SELECT words FROM gates WHERE verdict = 'fail'")
+    assert words == (decision.reason,)
+    expected = "rejected by Ana: too many false positives" if is_asked else "nobody was asked about this candidate"
+    assert decision.reason == expected
+
+
+def test_an_approval_against_a_champion_that_serves_no_more_is_void(world: World) -> None:
+    world.promote(world.candidate(1600))
+    challenger = world.candidate(1800)
+    basis = world.propose(challenger).basis
+    other = world.candidate(1700)
+    world.promote(other)
+    (decision,) = world.promote_as(approval(challenger, basis), challenger)
+
+    # It beats the new champion as well, but that is not what was approved.
+    assert failed(decision) == ["approved by a person"]
+    assert "the champion has changed since (its number was 1, and is 2)" in decision.reason
+    assert world.bench.reader.champions("imdb")[-1].candidate_id == other.id
+
+
+def test_an_approval_is_void_once_the_test_set_was_used_again(world: World) -> None:
+    world.promote(world.candidate(1600))
+    challenger = world.candidate(1800)
+    basis = world.propose(challenger).basis
+    world.promote(world.candidate(1500))
+    (decision,) = world.promote_as(approval(challenger, basis), challenger)
+
+    assert failed(decision) == ["approved by a person"]
+    assert "the test set has been used for another comparison since" in decision.reason
+
+
+def test_a_champion_that_changes_while_the_decision_is_recorded_makes_the_approval_void(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.promote(world.candidate(1600))
+    challenger, other = world.candidate(1800), world.candidate(1700)
+    basis = world.propose(challenger).basis
+    real = MetricsStore.record_decisions
+    raced: list[bool] = []
+
+    def record(*arguments: object, **named: object) -> None:
+        if not raced:
+            raced.append(True)
+            world.promote(other)
+        real(*arguments, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(MetricsStore, "record_decisions", record)
+    (decision,) = world.promote_as(approval(challenger, basis), challenger)
+
+    assert failed(decision) == ["approved by a person"]
+    assert world.bench.reader.champions("imdb")[-1].candidate_id == other.id
+
+
+def test_a_dry_run_waits_for_nobody(world: World) -> None:
+    (decision,) = world.promote_as(None, world.candidate(1600), dry_run=True)
+    assert decision.promote
+    assert gate_of(decision, "approved by a person").verdict == "not applicable"
+    assert world.bench.count("champions") == 0
+
+
+def test_where_no_person_is_asked_there_is_no_such_gate(world: World) -> None:
+    (decision,) = world.promote(world.candidate(1600))
+    assert "approved by a person" not in [gate.name for gate in decision.gates]
