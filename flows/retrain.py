@@ -13,6 +13,7 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from pydantic import Field
 
+from flows.approve import ask, check_can_ask
 from flows.check import prepare
 from flows.events import announce_decisions
 from flows.forms import NamedSourceName, SourceName
@@ -24,6 +25,7 @@ from storage.metrics.reader import MetricsReader
 from storage.metrics.store import MetricsStore
 from storage.options import (
     MODEL_NAMES,
+    ApprovalOptions,
     CheckOptions,
     ColumnOptions,
     DataOptions,
@@ -34,12 +36,13 @@ from storage.options import (
     SyntheticOptions,
     TrainingOptions,
 )
-from storage.records import Candidate, Decision, RunStart, SnapshotRecord, Trigger
+from storage.records import Approval, Candidate, Decision, RunStart, SnapshotRecord, Trigger
 from storage.settings import Settings
 from storage.versions import code_digest, git_commit, library_versions
 from tasks.evaluate import evaluate
 from tasks.ingest import ingest
 from tasks.promote import promote
+from tasks.promotion.approval import APPROVED, is_unanswered
 from tasks.report import report
 from tasks.sources.resolve import check_is_named
 from tasks.train import train
@@ -66,6 +69,7 @@ def retrain(
     checks: CheckOptions = CheckOptions(),
     training: TrainingOptions = TrainingOptions(),
     gates: GateOptions = GateOptions(),
+    approval: ApprovalOptions = ApprovalOptions(),
 ) -> State[Any]:
     """Retrain both models, and promote one if the rule allows it.
 
@@ -85,6 +89,7 @@ def retrain(
         checks: Bounds of the checks on the data.
         training: The training loop.
         gates: Bounds of the promotion rule.
+        approval: Whether a person has the last word on a promotion.
     """
     show_our_logs()
     options = RunOptions.parse(
@@ -103,6 +108,7 @@ def retrain(
         checks=checks,
         training=training,
         gates=gates,
+        approval=approval,
     )
     started_by = trigger()
     if started_by != "command line":
@@ -114,9 +120,10 @@ def run_as_flow(options: RunOptions) -> Outcome:
     """Run the flow in this process, on a Prefect server or, where none is set up, on one that it starts for itself.
 
     Raises:
-        OptionError: A Prefect server is set up, but does not answer.
+        OptionError: A Prefect server is set up, but does not answer; or none is, and a person is to be asked there.
         RetrainError: What stopped the run; its `run_id` says which run that was.
     """
+    check_can_ask(options)
     check_server()
     values = {name: getattr(options, name) for name in RunOptions.model_fields}
     lists = {"models": list(options.models), "append": list(options.append)}
@@ -157,7 +164,9 @@ def pipeline(run_id: str, options: RunOptions) -> str:
     matrices_id = prepared.matrices_id
     trained = [train(run_id, model, matrices_id, options) for model in options.models]
     candidates = [evaluate(run_id, one, snapshot, matrices_id, options) for one in trained]
-    decisions = promote(run_id, candidates, prepared.checks, snapshot, options)
+    approval = ask(run_id, candidates, prepared.checks, snapshot, options)
+    decisions = promote(run_id, candidates, prepared.checks, snapshot, options, approval)
+    keep_open(run_id, decisions, approval)
     headline = verdict(candidates, decisions, snapshot.line, options.dry_run)
     announce_decisions(run_id, snapshot.line, candidates, decisions, headline, dry_run=options.dry_run)
     report(run_id, snapshot, prepared.checks, candidates, decisions, headline)
@@ -175,19 +184,28 @@ def skip_unchanged(run_id: str, snapshot: SnapshotRecord, options: RunOptions) -
         {
             "line": snapshot.line,
             "snapshot": snapshot.id,
-            # Where the rows came from does not matter, as long as they are the same.
-            "options": options.model_dump(mode="json", exclude=_OPTIONS_OF_THE_SNAPSHOT),
+            # Where the rows came from does not matter, as long as they are the same; nor does it who is asked.
+            "options": options.model_dump(mode="json", exclude=_OPTIONS_OF_THE_SNAPSHOT | {"approval"}),
             "code": code_digest(),
             "libraries": library_versions(),
         }
     )
-    finished = MetricsReader(settings.database_url).finished_run(fingerprint)
+    reader = MetricsReader(settings.database_url)
+    finished = reader.finished_run(fingerprint)
     if finished and not options.force:
+        refusal = reader.failed_gate(finished, APPROVED)
         raise NothingChangedError(
             f"nothing has changed since run {finished}: the same snapshot, configuration, code and seed would give the "
-            "same models. To train anew all the same: --force."
+            f"same models{f', and the one to promote was {refusal}' if refusal else ''}. "
+            "To train anew all the same: --force."
         )
     MetricsStore(settings.database_url).record_fingerprint(run_id, fingerprint)
+
+
+def keep_open(run_id: str, decisions: list[Decision], approval: Approval | None) -> None:
+    """Let the next run of the same ask again, if nobody has answered; it takes up what was trained now."""
+    if is_unanswered(decisions, approval):
+        MetricsStore(Settings.from_environment().database_url).record_fingerprint(run_id, "")
 
 
 def verdict(candidates: list[Candidate], decisions: list[Decision], line: str, dry_run: bool) -> str:

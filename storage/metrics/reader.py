@@ -182,6 +182,13 @@ class MetricsReader:
         with Session(self._engine) as session:
             return session.scalar(select(func.max(RunRow.started_at)).where(RunRow.snapshot_id == snapshot_id))
 
+    def failed_gate(self, run_id: str, name: str) -> str | None:
+        """What a gate said that a candidate of a run failed; None if none did."""
+        query = select(GateRow.words).join(DecisionRow, DecisionRow.id == GateRow.decision_id)
+        query = query.where(DecisionRow.run_id == run_id, GateRow.name == name, GateRow.verdict == "fail")
+        with Session(self._engine) as session:
+            return session.scalar(query.limit(1))
+
     def trained(self, training_key: str) -> list[tuple[TrainedReference, str]]:
         """Candidates that were trained under a key, the last one first, each with its bundle's digest."""
         query = select(CandidateRow).where(CandidateRow.training_key == training_key, CandidateRow.reused_from == "")

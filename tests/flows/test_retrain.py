@@ -1,8 +1,25 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
+
 from flows.check import fitness, rejected_because
-from flows.retrain import verdict
-from storage.records import Candidate, CheckResult, ConfusionMatrix, Decision, Evaluation, Gate
+from flows.retrain import keep_open, skip_unchanged, verdict
+from storage.errors import NothingChangedError
+from storage.options import ApprovalOptions, RunOptions
+from storage.records import (
+    Approval,
+    Basis,
+    Candidate,
+    CheckResult,
+    ConfusionMatrix,
+    Decision,
+    Evaluation,
+    Gate,
+    SnapshotRecord,
+)
+from tests.storage.conftest import Bench
 
 SCORES = Evaluation("test", ConfusionMatrix(40, 10, 10, 40), auc=0.9, auc_standard_error=0.01)
 
@@ -52,3 +69,58 @@ def test_the_fitness_of_data_names_the_checks_that_did_not_pass() -> None:
     assert fitness("imdb", [passed, warned, off]) == (
         "imdb is fit to be trained on: 1 checks passed, 1 warned (two), 1 turned off (three)"
     )
+
+
+# Whether a run is skipped.
+
+WON = Decision("r/a", False, "", (Gate("approved by a person", "fail", 0.0, 1.0, "rejected by Ana: it misses irony"),))
+REFUSAL = Approval("r/a", Basis(0, 0), False, "Ana", "it misses irony")
+NO_ANSWER = replace(REFUSAL, name="", reason="nobody approved it within 24 hours")
+
+
+@pytest.fixture
+def snapshot(bench: Bench) -> SnapshotRecord:
+    return bench.snapshot(bench.start_run())
+
+
+def finish(bench: Bench, snapshot: SnapshotRecord, options: RunOptions, approval: Approval | None = None) -> str:
+    """A run that reaches its decision, which is WON's where a person was asked."""
+    run_id = bench.start_run()
+    skip_unchanged(run_id, snapshot, options)
+    if approval is not None:
+        candidate = bench.candidate(run_id, "a")
+        decision = replace(WON, candidate_id=candidate.id)
+        bench.decide(decision)
+        keep_open(run_id, [decision], replace(approval, candidate_id=candidate.id))
+    bench.store.finish_run(run_id, "completed", "decided", 1.0)
+    return run_id
+
+
+@pytest.mark.parametrize("asks", [False, True])
+def test_a_run_that_differs_only_in_who_is_asked_is_skipped(bench: Bench, snapshot: SnapshotRecord, asks: bool) -> None:
+    first = finish(bench, snapshot, RunOptions(approval=ApprovalOptions(required=not asks)))
+    with pytest.raises(NothingChangedError) as caught:
+        skip_unchanged(bench.start_run(), snapshot, RunOptions(approval=ApprovalOptions(required=asks)))
+    assert str(caught.value) == (
+        f"nothing has changed since run {first}: the same snapshot, configuration, code and seed would give the same "
+        "models. To train anew all the same: --force."
+    )
+
+
+def test_what_a_person_has_refused_is_not_proposed_again_unless_it_is_forced(
+    bench: Bench, snapshot: SnapshotRecord
+) -> None:
+    first = finish(bench, snapshot, RunOptions(), REFUSAL)
+    with pytest.raises(NothingChangedError) as caught:
+        skip_unchanged(bench.start_run(), snapshot, RunOptions())
+    assert str(caught.value).startswith(f"nothing has changed since run {first}: ")
+    assert str(caught.value).endswith(
+        "the same models, and the one to promote was rejected by Ana: it misses irony. "
+        "To train anew all the same: --force."
+    )
+    skip_unchanged(bench.start_run(), snapshot, RunOptions(force=True))
+
+
+def test_what_nobody_has_answered_is_asked_again(bench: Bench, snapshot: SnapshotRecord) -> None:
+    finish(bench, snapshot, RunOptions(), NO_ANSWER)
+    skip_unchanged(bench.start_run(), snapshot, RunOptions())

@@ -11,7 +11,7 @@ import pytest
 from storage.errors import NotFoundError, OptionError, SchemaVersionError, StoreError
 from storage.metrics.reader import MetricsReader
 from storage.metrics.tables import SCHEMA_VERSION
-from storage.records import Decision, Metric
+from storage.records import Decision, Gate, Metric
 
 if TYPE_CHECKING:
     from tests.storage.conftest import Bench, MakeBench
@@ -251,3 +251,13 @@ def test_a_snapshot_was_last_used_when_the_last_run_with_it_began(bench: Bench) 
 
     assert bench.reader.last_use("s1") == bench.reader.run(runs[1])["started_at"]
     assert bench.reader.last_use("s2") is None
+
+
+def test_the_words_of_a_gate_that_a_run_failed_are_found(bench: Bench) -> None:
+    candidate, other = bench.candidate(), bench.candidate()
+    gates = (Gate("reload", "pass", 0, 0, "the same"), Gate("recall", "fail", 0.4, 0.5, "it misses too many"))
+    bench.decide(Decision(candidate.id, False, "it misses too many", gates))
+    bench.decide(Decision(other.id, False, "no", ()))
+    assert bench.reader.failed_gate(candidate.run_id, "recall") == "it misses too many"
+    assert bench.reader.failed_gate(candidate.run_id, "reload") is None
+    assert bench.reader.failed_gate(other.run_id, "recall") is None
