@@ -59,6 +59,15 @@ def test_a_prefect_server_that_is_down_is_named(lone_shell: Shell) -> None:
     assert not (lone_shell.home / "metrics.db").exists()
 
 
+def test_without_a_server_nobody_can_be_asked_for_approval(lone_shell: Shell) -> None:
+    done = lone_shell.retrain("run", "--source", "synthetic", "--set", "approval.required=true")
+    assert done.returncode == 2
+    assert "approval.required asks a person in Prefect's UI, and no Prefect server is set up" in done.stderr
+    assert "PREFECT_API_URL" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (lone_shell.home / "metrics.db").exists()
+
+
 def test_a_database_url_that_makes_no_sense_is_explained(lone_shell: Shell) -> None:
     done = lone_shell.retrain("history", RETRAIN_DATABASE_URL="nonsense")
     assert done.returncode == 2
