@@ -1,10 +1,19 @@
-"""Whether a process that once did something still lives: its id alone does not tell, since ids are used again."""
+"""Whether a process that once did something still lives, and how much memory this one has taken.
+
+A process's id alone does not tell who it is, since ids are used again.
+"""
 
 from __future__ import annotations
 
+import re
+import resource
+import sys
 from pathlib import Path
 
 import psutil
+
+# getrusage counts kilobytes, and bytes on macOS.
+_RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 
 
 def start_mark(process_id: int) -> float | None:
@@ -29,3 +38,11 @@ def lives(process_id: int, mark: float) -> bool:
     """Whether the process with this id is the one that bore this mark."""
     now = start_mark(process_id)
     return now is not None and abs(now - mark) < 1
+
+
+def peak_memory_bytes() -> int:
+    """The most resident memory that this process has had."""
+    status = Path("/proc/self/status")
+    # Linux lets a process that was just started inherit getrusage's peak of the one that started it.
+    found = re.search(r"^VmHWM:\s+(\d+) kB$", status.read_text(encoding="utf-8"), re.M) if status.exists() else None
+    return int(found[1]) * 1024 if found else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT

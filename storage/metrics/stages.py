@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-import resource
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from storage.metrics.store import MetricsStore
+from storage.processes import peak_memory_bytes
 from storage.records import Stage
 
-# getrusage counts kilobytes, and bytes on macOS.
-_RSS_UNIT = 1 if sys.platform == "darwin" else 1024
+
+@dataclass
+class Measured:
+    """What a step tells of itself.
+
+    Attributes:
+        peak_memory_bytes: Of the process that did the work, where it was another one.
+    """
+
+    peak_memory_bytes: int | None = None
 
 
 @contextmanager
-def measured_stage(store: MetricsStore, run_id: str, name: str) -> Iterator[None]:
-    """Note the wall time of a step that ends well, and the process's peak memory up to its end."""
+def measured_stage(store: MetricsStore, run_id: str, name: str) -> Iterator[Measured]:
+    """Note the wall time of a step that ends well, and the peak memory, up to its end, of the process that did it."""
     started = time.monotonic()
-    yield
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT
+    measured = Measured()
+    yield measured
+    peak = peak_memory_bytes() if measured.peak_memory_bytes is None else measured.peak_memory_bytes
     store.record_stage(run_id, Stage(name, time.monotonic() - started, peak))

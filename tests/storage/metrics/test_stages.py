@@ -25,6 +25,14 @@ def test_a_step_that_ends_well_is_noted_with_its_time_and_memory(bench: Bench) -
     assert 10 * 2**20 < stage["peak_memory_bytes"] < 2**40
 
 
+def test_the_memory_of_a_step_that_another_process_did_is_that_processs(bench: Bench) -> None:
+    run_id = bench.start_run()
+    with measured_stage(bench.store, run_id, "train") as stage:
+        stage.peak_memory_bytes = 17
+
+    assert [found["peak_memory_bytes"] for found in bench.reader.run(run_id)["stages"]] == [17]
+
+
 def test_a_step_that_fails_is_not_noted(bench: Bench) -> None:
     run_id = bench.start_run()
     with pytest.raises(RuntimeError, match="no disk"), measured_stage(bench.store, run_id, "ingest"):
