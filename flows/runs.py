@@ -121,7 +121,8 @@ def clean_up(settings: Settings, store: MetricsStore) -> tuple[list[str], list[P
     dead = store.reap_dead_runs()
     for run_id in dead:
         logger.warning("run %s had died without an end: marked as crashed", run_id)
-    orphans = [folder for root in (settings.snapshots, settings.matrices, settings.bundles) for folder in sweep(root)]
+    roots = (settings.snapshots, settings.matrices, settings.bundles, settings.checkpoints)
+    orphans = [folder for root in roots for folder in sweep(root)]
     if dead:
         orphans += sweep_unrecorded(settings.bundles, dead, store.recorded_bundles())
     for folder in orphans:

@@ -85,7 +85,7 @@ class Settings:
 
     @property
     def checkpoints(self) -> Path:
-        """Trainings that were not finished, one file each."""
+        """States of trainings that are not done, one file each."""
         return self.home / "checkpoints"
 
     @property
