@@ -56,6 +56,7 @@ class LengthBatches(keras.utils.PyDataset):  # type: ignore[misc]
         super().__init__()
         self._sequences, self._features, self._labels = sequences, features, labels
         self._inputs, self._batch_size, self._epochs, self._seed = inputs, batch_size, epochs, seed
+        self.first_epoch = 0
         self._multiple = _WIDTH_MULTIPLE.get(keras.config.backend(), 1)
         self.batches_per_epoch = -(-len(sequences) // batch_size)
         self._drawn: tuple[int, list[npt.NDArray[np.int64]]] = (-1, [])
@@ -65,12 +66,12 @@ class LengthBatches(keras.utils.PyDataset):  # type: ignore[misc]
 
     def __len__(self) -> int:
         """Number of batches, of all epochs together."""
-        return self.batches_per_epoch * self._epochs
+        return self.batches_per_epoch * (self._epochs - self.first_epoch)
 
     def __getitem__(self, index: int) -> tuple[Inputs] | tuple[Inputs, npt.NDArray[np.float32]]:
         """One batch: inputs, and labels where there are any."""
         epoch, position = divmod(index, self.batches_per_epoch)
-        rows = self.rows_of_epoch(epoch)[position]
+        rows = self.rows_of_epoch(self.first_epoch + epoch)[position]
         inputs: Inputs = {}
         if "seq" in self._inputs:
             inputs["seq"] = self._sequences.take(rows).padded(self._fixed_width or self._width(rows))
@@ -79,6 +80,15 @@ class LengthBatches(keras.utils.PyDataset):  # type: ignore[misc]
         if self._labels is None:
             return (inputs,)
         return inputs, self._labels[rows, None].astype(np.float32)
+
+    def can_begin_with(self, epoch: int) -> bool:
+        """Whether Keras learns from this epoch, counted from 0, what it learns from the first: if the width varies."""
+        first = self.rows_of_epoch(epoch)
+        return self._fixed_width > 0 or self._width(first[0]) != self._width(first[1])
+
+    def begin_with(self, epoch: int) -> None:
+        """Leave out the epochs before this one, counted from 0; not while somebody reads."""
+        self.first_epoch = epoch
 
     def rows_of_epoch(self, epoch: int) -> list[npt.NDArray[np.int64]]:
         """Row numbers of each batch of an epoch, from 0."""

@@ -7,6 +7,7 @@ import random
 import time
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -17,6 +18,7 @@ from storage.options import ModelName, TrainingOptions
 from storage.records import Epoch
 from tasks.features.batching import LengthBatches
 from tasks.models import build_model
+from tasks.training.checkpoints import Checkpoints
 from tasks.training.progress import TrainingProgress
 
 
@@ -45,10 +47,23 @@ def train_model(
     seed: int,
     num_words: int,
     progress: TrainingProgress,
+    checkpoint: Path | None = None,
 ) -> TrainedModel:
-    """Train one architecture from fresh weights.
+    """Train one architecture from fresh weights, or on from the last finished epoch of a training that was cut off.
 
-    The same arguments on the same machine give the same weights.
+    The same arguments on the same machine give the same weights, taken up or not.
+
+    Args:
+        name: Of the architecture.
+        train: Rows to train on.
+        validation: Rows to watch.
+        options: Of the loop.
+        epochs: Most epochs.
+        seed: Of weights, batches and dropout.
+        num_words: Rows of the embedding.
+        progress: Is told how it goes.
+        checkpoint: Where the state is kept after each epoch, named after all that decides what training gives; None
+            keeps nothing.
 
     Raises:
         TrainingError: The loss became NaN or infinite.
@@ -59,19 +74,37 @@ def train_model(
     make = partial(LengthBatches, inputs=tuple(model.input.keys()), batch_size=options.batch_size)
     batches = make(train.sequences, train.features, train.labels, epochs=epochs, seed=seed)
     held_out = make(validation.sequences, validation.features, validation.labels)
-    started = time.monotonic()
-    progress.start(name, epochs, batches.batches_per_epoch)
-    try:
-        done = _fit(model, batches, held_out, epochs, options, progress)
-    finally:
-        # Keras does not say so when it is interrupted, and a bar would go on.
-        progress.stop()
-    _refuse_nan(name, done)
-    best = min(done, key=lambda epoch: epoch.validation_loss)
+    plateau, stopping = _watchers(options)
+    kept = Checkpoints(checkpoint, stopping, plateau)
+    kept.take_up(model, batches)
+    if kept.is_over(epochs):
+        kept.restore_best(model)
+    else:
+        watchers = [_Recorder(progress, kept.epochs), keras.callbacks.TerminateOnNaN(), plateau, stopping, kept]
+        progress.start(name, epochs, batches.batches_per_epoch, len(kept.epochs))
+        try:
+            _fit(model, batches, held_out, epochs, watchers)
+        finally:
+            # Keras does not say so when it is interrupted, and a bar would go on.
+            progress.stop()
+    _refuse_nan(name, kept.epochs)
+    best = min(kept.epochs, key=lambda epoch: epoch.validation_loss)
     # Nobody trains on from here: with the optimizer's moments the saved model would be three times as large.
     bare = keras.Model.from_config(model.get_config())
     bare.set_weights(model.get_weights())
-    return TrainedModel(bare, tuple(done), best.number, time.monotonic() - started)
+    return TrainedModel(bare, tuple(kept.epochs), best.number, kept.seconds)
+
+
+def _watchers(
+    options: TrainingOptions,
+) -> tuple[keras.callbacks.ReduceLROnPlateau, keras.callbacks.EarlyStopping]:
+    plateau = keras.callbacks.ReduceLROnPlateau(
+        monitor="val_loss", factor=0.5, patience=options.plateau_patience, min_delta=0.0
+    )
+    stopping = keras.callbacks.EarlyStopping(
+        monitor="val_loss", patience=options.early_stopping_patience, restore_best_weights=True
+    )
+    return plateau, stopping
 
 
 def _fit(
@@ -79,27 +112,19 @@ def _fit(
     batches: LengthBatches,
     validation: LengthBatches,
     epochs: int,
-    options: TrainingOptions,
-    progress: TrainingProgress,
-) -> list[Epoch]:
+    callbacks: list[keras.callbacks.Callback],
+) -> None:
     """Train until the validation loss stops falling; the model is left with the weights of its best epoch."""
-    recorder = _Recorder(progress)
-    plateau = keras.callbacks.ReduceLROnPlateau(
-        monitor="val_loss", factor=0.5, patience=options.plateau_patience, min_delta=0.0
-    )
-    stopping = keras.callbacks.EarlyStopping(
-        monitor="val_loss", patience=options.early_stopping_patience, restore_best_weights=True
-    )
     model.fit(
         batches,
         validation_data=validation,
+        initial_epoch=batches.first_epoch,
         epochs=epochs,
         steps_per_epoch=batches.batches_per_epoch,
         shuffle=False,
         verbose=0,
-        callbacks=[recorder, keras.callbacks.TerminateOnNaN(), plateau, stopping],
+        callbacks=callbacks,
     )
-    return recorder.epochs
 
 
 def seeded(model: keras.Model, seed: int) -> keras.Model:
@@ -137,22 +162,21 @@ def _refuse_nan(name: str, epochs: list[Epoch]) -> None:
 class _Recorder(keras.callbacks.Callback):  # type: ignore[misc]
     """Keeps every epoch's numbers, and tells the progress."""
 
-    def __init__(self, progress: TrainingProgress) -> None:
+    def __init__(self, progress: TrainingProgress, epochs: list[Epoch]) -> None:
         super().__init__()
-        self._progress = progress
-        self.epochs: list[Epoch] = []
+        self._progress, self._epochs = progress, epochs
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._started = time.monotonic()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        self._progress.batch(len(self.epochs) + 1, batch + 1, float((logs or {})["loss"]))
+        self._progress.batch(len(self._epochs) + 1, batch + 1, float((logs or {})["loss"]))
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         values = {key: float(value) for key, value in (logs or {}).items()}
         # NaN stops the epoch before validation has run.
         values = {"val_loss": math.nan, "val_accuracy": math.nan, **values}
-        self.epochs.append(
+        self._epochs.append(
             Epoch(
                 number=epoch + 1,
                 loss=values["loss"],

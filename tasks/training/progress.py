@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from rich.console import Console
@@ -12,13 +13,14 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 logger = logging.getLogger(__name__)
 
 _SECONDS_BETWEEN_LINES = 20.0
+_SECONDS_BETWEEN_REPORTS = 2.0
 
 
 class TrainingProgress(Protocol):
     """What the training loop tells of itself. Losses in nats."""
 
-    def start(self, model: str, epochs: int, batches: int) -> None:
-        """Training begins: at most so many epochs, so many batches in each."""
+    def start(self, model: str, epochs: int, batches: int, done: int = 0) -> None:
+        """Training begins: at most so many epochs, so many batches in each; `done` epochs were trained before."""
 
     def batch(self, epoch: int, batch: int, loss: float) -> None:
         """A batch is done, counted from 1; `loss` is the epoch's mean so far."""
@@ -38,23 +40,23 @@ def progress_for(console: Console) -> TrainingProgress:
 class _Clock:
     """Time left until the last epoch that may be trained; early stopping can only shorten it."""
 
-    def __init__(self, epochs: int, batches: int) -> None:
-        self._total = epochs * batches
-        self._batches = batches
+    def __init__(self, epochs: int, batches: int, done: int) -> None:
+        self._total = (epochs - done) * batches
+        self._batches, self._before = batches, done
         self._started = time.monotonic()
 
     def left(self, epoch: int, batch: int) -> float:
-        done = (epoch - 1) * self._batches + batch
+        done = (epoch - 1 - self._before) * self._batches + batch
         return (time.monotonic() - self._started) / done * (self._total - done)
 
 
 class LineProgress:
     """A log line an epoch, and one every 20 seconds within long epochs."""
 
-    def start(self, model: str, epochs: int, batches: int) -> None:
+    def start(self, model: str, epochs: int, batches: int, done: int = 0) -> None:
         """Remember the sizes."""
         self._model, self._epochs, self._batches = model, epochs, batches
-        self._clock = _Clock(epochs, batches)
+        self._clock = _Clock(epochs, batches, done)
         self._last_line = time.monotonic()
 
     def batch(self, epoch: int, batch: int, loss: float) -> None:
@@ -93,11 +95,11 @@ class BarProgress:
         )
         self._task: TaskID | None = None
 
-    def start(self, model: str, epochs: int, batches: int) -> None:
+    def start(self, model: str, epochs: int, batches: int, done: int = 0) -> None:
         """Draw an empty bar."""
         self._model, self._epochs, self._batches = model, epochs, batches
-        self._clock = _Clock(epochs, batches)
-        self._task = self._progress.add_task(self._title(1), total=batches, words="")
+        self._clock = _Clock(epochs, batches, done)
+        self._task = self._progress.add_task(self._title(done + 1), total=batches, words="")
         self._progress.start()
 
     def batch(self, epoch: int, batch: int, loss: float) -> None:
@@ -119,6 +121,39 @@ class BarProgress:
     def _update(self, **values: Any) -> None:
         if self._task is not None:
             self._progress.update(self._task, **values)
+
+
+class ReportingProgress:
+    """Another progress, and beside it a report, every two seconds at most, to whoever shows it elsewhere."""
+
+    def __init__(self, shown: TrainingProgress, report: Callable[[float, str], None]) -> None:
+        """Tell `shown` everything, and `report` the share done, in percent, and the rest in words."""
+        self._shown, self._report = shown, report
+
+    def start(self, model: str, epochs: int, batches: int, done: int = 0) -> None:
+        """Report where training begins."""
+        self._shown.start(model, epochs, batches, done)
+        self._epochs, self._batches = epochs, batches
+        self._clock = _Clock(epochs, batches, done)
+        self._last_report = time.monotonic()
+        self._report(100 * done / epochs, f"epoch {done + 1} of at most {epochs}")
+
+    def batch(self, epoch: int, batch: int, loss: float) -> None:
+        """Report it, unless something was just reported."""
+        self._shown.batch(epoch, batch, loss)
+        if time.monotonic() - self._last_report >= _SECONDS_BETWEEN_REPORTS:
+            self._last_report = time.monotonic()
+            left = duration_words(self._clock.left(epoch, batch))
+            share = (epoch - 1 + batch / self._batches) / self._epochs
+            self._report(100 * share, f"epoch {epoch} of at most {self._epochs}, loss {loss:.4f}, at most {left} left")
+
+    def epoch(self, epoch: int, logs: dict[str, float]) -> None:
+        """Its last batch has said it."""
+        self._shown.epoch(epoch, logs)
+
+    def stop(self) -> None:
+        """Leave the last report as it is: whoever waits for the model knows how training ended."""
+        self._shown.stop()
 
 
 def epoch_words(logs: dict[str, float]) -> str:

@@ -11,6 +11,7 @@ from tasks.training import progress as module
 from tasks.training.progress import (
     BarProgress,
     LineProgress,
+    ReportingProgress,
     TrainingProgress,
     duration_words,
     epoch_words,
@@ -133,6 +134,15 @@ def test_nothing_is_left_after_the_last_batch(clock: Clock, caplog: pytest.LogCa
     assert caplog.messages[0].endswith("at most 0 s left")
 
 
+def test_epochs_that_were_trained_before_took_no_time(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, logger="tasks.training.progress"):
+        lines = LineProgress()
+        lines.start("baseline_avgpool", epochs=5, batches=10, done=2)
+        clock.now += 30
+        lines.epoch(3, LOGS)
+    assert caplog.messages[0].endswith("at most 1 min 00 s left")
+
+
 # The bar.
 
 
@@ -183,3 +193,33 @@ def test_a_bar_may_be_stopped_before_it_was_started() -> None:
 def test_there_is_a_bar_only_in_a_terminal(is_terminal: bool, expected: type) -> None:
     console = Console(force_terminal=is_terminal, file=io.StringIO())
     assert isinstance(progress_for(console), expected)
+
+
+def test_a_bar_begins_with_the_epoch_that_is_trained_first() -> None:
+    console = terminal()
+    bar = BarProgress(console)
+    bar.start("baseline_avgpool", 5, 3, done=2)
+    bar.stop()
+    assert "baseline_avgpool epoch 3/5" in drawn(console)
+
+
+# What is reported elsewhere.
+
+
+def test_a_report_comes_every_two_seconds_at_most(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    reports: list[tuple[float, str]] = []
+    progress = ReportingProgress(LineProgress(), lambda *report: reports.append(report))
+    with caplog.at_level(logging.INFO, logger="tasks.training.progress"):
+        progress.start("baseline_avgpool", epochs=4, batches=10, done=1)
+        for batch in range(1, 11):
+            clock.now += 0.5
+            progress.batch(2, batch, 0.25)
+        progress.epoch(2, LOGS)
+        progress.stop()
+    assert reports == [
+        (25.0, "epoch 2 of at most 4"),
+        (35.0, "epoch 2 of at most 4, loss 0.2500, at most 13 s left"),
+        (45.0, "epoch 2 of at most 4, loss 0.2500, at most 11 s left"),
+    ]
+    # The other progress has heard of everything.
+    assert len(caplog.messages) == 1
