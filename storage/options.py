@@ -205,6 +205,14 @@ class TrainingOptions(OptionGroup):
     """Epochs without a better validation loss before training stops."""
     plateau_patience: int = Field(1, ge=0, le=100)
     """Epochs without a better validation loss before the learning rate is halved."""
+    at_once: bool = False
+    """Train all models at the same time, each in its own process: needs memory and cores, or a GPU, for all of them."""
+    timeout_minutes: float = Field(0.0, ge=0)
+    """Minutes after which the training of a model is stopped, and fails; 0 is never."""
+
+    def what_decides(self) -> dict[str, Any]:
+        """The options that can change the weights, as plain JSON."""
+        return self.model_dump(mode="json", exclude={"at_once", "timeout_minutes"})
 
 
 class GateOptions(OptionGroup):

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from storage.errors import OptionError
-from storage.options import MODEL_NAMES, CheckOptions, OptionGroup, RunOptions
+from storage.options import MODEL_NAMES, CheckOptions, OptionGroup, RunOptions, TrainingOptions
 from storage.records import CheckAction
 
 # option, accepted at both ends, refused beyond them
@@ -52,6 +52,7 @@ BOUNDS: list[tuple[str, list[Any], list[Any]]] = [
     ("training.clip_norm", [1e-9], [0]),
     ("training.early_stopping_patience", [0, 100], [-1, 101]),
     ("training.plateau_patience", [0, 100], [-1, 101]),
+    ("training.timeout_minutes", [0, 0.5], [-0.001]),
     ("gates.chance_alpha", [1e-9, 0.499], [0, 0.5]),
     ("gates.accuracy_margin", [0, 0.5], [-0.001, 0.501]),
     ("gates.auc_margin", [0, 0.5], [-0.001, 0.501]),
@@ -200,6 +201,13 @@ def test_every_option_is_explained_where_a_form_shows_it(group: OptionGroup) -> 
     ]
 
     assert unexplained == []
+
+
+def test_what_cannot_change_the_weights_does_not_decide() -> None:
+    other = TrainingOptions(at_once=True, timeout_minutes=3)
+    assert other.what_decides() == TrainingOptions().what_decides()
+    assert set(other.what_decides()) == set(TrainingOptions.model_fields) - {"at_once", "timeout_minutes"}
+    assert TrainingOptions(batch_size=7).what_decides() != TrainingOptions().what_decides()
 
 
 def test_options_come_back_from_json_as_they_were() -> None:
