@@ -11,6 +11,7 @@ from typing import Annotated, Any, cast
 
 from prefect import flow
 from prefect.client.schemas.objects import State
+from prefect.futures import PrefectFuture
 from pydantic import Field
 
 from flows.approve import ask, check_can_ask
@@ -36,7 +37,7 @@ from storage.options import (
     SyntheticOptions,
     TrainingOptions,
 )
-from storage.records import Approval, Candidate, Decision, RunStart, SnapshotRecord, Trigger
+from storage.records import Approval, Candidate, Decision, RunStart, SnapshotRecord, TrainedReference, Trigger
 from storage.settings import Settings
 from storage.versions import code_digest, git_commit, library_versions
 from tasks.evaluate import evaluate
@@ -46,6 +47,7 @@ from tasks.promotion.approval import APPROVED, is_unanswered
 from tasks.report import report
 from tasks.sources.resolve import check_is_named
 from tasks.train import train
+from tasks.training.process import end_trainings
 
 logger = logging.getLogger(__name__)
 
@@ -162,7 +164,7 @@ def pipeline(run_id: str, options: RunOptions) -> str:
     skip_unchanged(run_id, snapshot, options)
     prepared = prepare(run_id, ingested, options)
     matrices_id = prepared.matrices_id
-    trained = [train(run_id, model, matrices_id, options) for model in options.models]
+    trained = train_all(run_id, matrices_id, options)
     candidates = [evaluate(run_id, one, snapshot, matrices_id, options) for one in trained]
     approval = ask(run_id, candidates, prepared.checks, snapshot, options)
     decisions = promote(run_id, candidates, prepared.checks, snapshot, options, approval)
@@ -171,6 +173,31 @@ def pipeline(run_id: str, options: RunOptions) -> str:
     announce_decisions(run_id, snapshot.line, candidates, decisions, headline, dry_run=options.dry_run)
     report(run_id, snapshot, prepared.checks, candidates, decisions, headline)
     return headline
+
+
+def train_all(run_id: str, matrices_id: str, options: RunOptions) -> list[TrainedReference]:
+    """Train the models, one after the other or, where the options say so, all at once."""
+    if not options.training.at_once:
+        return [train(run_id, model, matrices_id, options) for model in options.models]
+    trainings: list[PrefectFuture[TrainedReference]] = []
+    try:
+        for model in options.models:
+            trainings.append(train.submit(run_id, model, matrices_id, options))
+        return [training.result() for training in trainings]
+    except BaseException:
+        # Prefect waits for its threads, which nothing interrupts, and these for the processes that train.
+        for training in trainings:
+            while not _has_ended(training):
+                end_trainings()
+        raise
+
+
+def _has_ended(training: PrefectFuture[TrainedReference]) -> bool:
+    try:
+        training.result(timeout=0.5, raise_on_failure=False)
+    except TimeoutError:
+        return False
+    return True
 
 
 def skip_unchanged(run_id: str, snapshot: SnapshotRecord, options: RunOptions) -> None:
@@ -185,7 +212,10 @@ def skip_unchanged(run_id: str, snapshot: SnapshotRecord, options: RunOptions) -
             "line": snapshot.line,
             "snapshot": snapshot.id,
             # Where the rows came from does not matter, as long as they are the same; nor does it who is asked.
-            "options": options.model_dump(mode="json", exclude=_OPTIONS_OF_THE_SNAPSHOT | {"approval"}),
+            "options": {
+                **options.model_dump(mode="json", exclude=_OPTIONS_OF_THE_SNAPSHOT | {"approval"}),
+                "training": options.training.what_decides(),
+            },
             "code": code_digest(),
             "libraries": library_versions(),
         }

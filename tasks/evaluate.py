@@ -16,6 +16,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from storage.bundles import MODEL_FILE, Predictions, load_model, publish_bundle
+from storage.checkpoints import checkpoint_file
 from storage.matrices import FeaturizedSnapshot, Matrix, read_featurized, read_matrix
 from storage.metrics.stages import measured_stage
 from storage.metrics.store import MetricsStore
@@ -74,6 +75,8 @@ def evaluate(
         )
         candidate = replace(candidate, checks=run_checks(MODEL_CHECKS, checked, options.checks))
         store.record_candidate(candidate)
+        # From here on the bundle is what a later training of the same key takes.
+        checkpoint_file(settings.checkpoints, candidate.training_key).unlink(missing_ok=True)
     _log(candidate)
     return candidate
 

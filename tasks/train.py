@@ -5,16 +5,23 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
+from typing import cast
+from uuid import UUID
 
-from prefect import task
+from prefect import runtime, task
+from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.cache_policies import NO_CACHE
 from rich.console import Console
 
 from storage.bundles import MODEL_FILE
+from storage.checkpoints import checkpoint_file
 from storage.content import make_staging, read_manifest, sha256_of_json
 from storage.errors import ContentError
-from storage.matrices import read_featurized, read_matrix
+from storage.matrices import read_featurized
 from storage.metrics.reader import MetricsReader
 from storage.metrics.stages import measured_stage
 from storage.metrics.store import MetricsStore
@@ -22,57 +29,50 @@ from storage.options import ModelName, RunOptions
 from storage.records import TrainedReference
 from storage.settings import Settings
 from storage.versions import code_digest, library_versions
-from tasks.training.progress import duration_words, progress_for
-from tasks.training.runtime import device_name, prepare_keras
+from tasks.training.job import TrainingJob
+from tasks.training.process import train_in_child
+from tasks.training.progress import LineProgress, ReportingProgress, TrainingProgress, duration_words, progress_for
 
 logger = logging.getLogger(__name__)
 
 
 @task(task_run_name="train {model}", cache_policy=NO_CACHE)
 def train(run_id: str, model: ModelName, matrices_id: str, options: RunOptions) -> TrainedReference:
-    """Train a model from fresh weights on the training rows, watched on the validation rows.
+    """Train a model from fresh weights on the training rows, watched on the validation rows, in a process of its own.
 
     A candidate that was trained on the same features with the same options, seed, code and libraries is not trained
-    again, unless the run is forced: its weights are taken, and measured anew.
+    again, unless the run is forced: its weights are taken, and measured anew. A training of these that was cut off is
+    taken up after its last finished epoch.
 
     Raises:
-        TrainingError: The loss became NaN or infinite.
+        TrainingError: The loss became NaN or infinite, training took too long, or its process died.
     """
-    prepare_keras()
-    from tasks.training.loop import train_model
-
     settings = Settings.from_environment()
     store = MetricsStore(settings.database_url)
     key = _training_key(model, matrices_id, options)
-    with measured_stage(store, run_id, f"train {model}"):
+    with measured_stage(store, run_id, f"train {model}") as stage:
         reused = None if options.force else _reuse(settings, key)
         if reused is not None:
             logger.info("%s: as trained for %s: same features, options, seed and code", model, reused.reused_from)
             return reused
-        encoder = read_featurized(settings.matrices, matrices_id).encoder
-        device = device_name()
-        logger.info("training %s on %s", model, device)
-        trained = train_model(
-            model,
-            read_matrix(settings.matrices, matrices_id, "train"),
-            read_matrix(settings.matrices, matrices_id, "validation"),
-            options.training,
-            epochs=options.epochs,
-            seed=options.seed,
-            num_words=encoder["num_words"],
-            progress=progress_for(Console(stderr=True)),
-        )
-        folder = make_staging(settings.bundles)
-        trained.model.save(folder / MODEL_FILE)
-    logger.info(
-        "%s: %d epochs in %s, kept the weights of epoch %d",
-        *(model, len(trained.epochs), duration_words(trained.seconds), trained.best_epoch),
+        with _new_folder(settings) as folder:
+            job = _job(settings, model, matrices_id, options, folder, key)
+            if options.force:
+                job.checkpoint.unlink(missing_ok=True)
+            page = _Page(model)
+            trained = train_in_child(job, ReportingProgress(_shown(options), page.report))
+        stage.peak_memory_bytes = trained.peak_memory_bytes
+    in_words = (
+        f"{len(trained.epochs)} epochs in {duration_words(trained.seconds)}, "
+        f"kept the weights of epoch {trained.best_epoch}"
     )
+    page.report(100.0, in_words)
+    logger.info("%s: %s", model, in_words)
     return TrainedReference(
         model=model,
         folder=str(folder),
-        device=device,
-        num_parameters=trained.model.count_params(),
+        device=trained.device,
+        num_parameters=trained.num_parameters,
         best_epoch=trained.best_epoch,
         training_seconds=trained.seconds,
         epochs=trained.epochs,
@@ -80,12 +80,68 @@ def train(run_id: str, model: ModelName, matrices_id: str, options: RunOptions) 
     )
 
 
+def _job(
+    settings: Settings, model: ModelName, matrices_id: str, options: RunOptions, folder: Path, key: str
+) -> TrainingJob:
+    return TrainingJob(
+        model=model,
+        matrices=settings.matrices,
+        matrices_id=matrices_id,
+        options=options.training,
+        epochs=options.epochs,
+        seed=options.seed,
+        num_words=read_featurized(settings.matrices, matrices_id).encoder["num_words"],
+        folder=folder,
+        checkpoint=checkpoint_file(settings.checkpoints, key),
+    )
+
+
+class _Page:
+    """The progress that Prefect's page of a run shows while it trains; a run of the command line has no such page."""
+
+    def __init__(self, model: ModelName) -> None:
+        self._key = f"training-{model.replace('_', '-')}"
+        self._artifact: UUID | None = None
+        self._is_shown = runtime.deployment.id is not None
+
+    def report(self, percent: float, words: str) -> None:
+        if not self._is_shown:
+            return
+        try:
+            if self._artifact is None:
+                made = create_progress_artifact(percent, key=self._key, description=words)
+                self._artifact = cast(UUID, made)
+            else:
+                update_progress_artifact(self._artifact, percent, description=words)
+        except Exception as error:
+            # Whatever it is, training does not need it, nor wait for a server that does not answer twice.
+            self._is_shown = False
+            logger.warning("training goes on without showing its progress in Prefect: %s", error)
+
+
+def _shown(options: RunOptions) -> TrainingProgress:
+    """A bar is a console's only one: trainings at once are told in lines."""
+    together = options.training.at_once and len(options.models) > 1
+    return LineProgress() if together else progress_for(Console(stderr=True))
+
+
+@contextmanager
+def _new_folder(settings: Settings) -> Iterator[Path]:
+    """A staging folder, which is removed again if no model came into it."""
+    folder = make_staging(settings.bundles)
+    try:
+        yield folder
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
 def _training_key(model: ModelName, matrices_id: str, options: RunOptions) -> str:
     return sha256_of_json(
         {
             "model": model,
             "features": matrices_id,
-            "options": options.training.model_dump(mode="json"),
+            "options": options.training.what_decides(),
             "epochs": options.epochs,
             "seed": options.seed,
             "code": code_digest(),

@@ -35,6 +35,7 @@ from tasks.sources.files import open_path
 from tasks.sources.resolve import OpenedTexts, open_source
 from tasks.sources.splits import split_rows
 from tasks.sources.texts import TextPart
+from tasks.training.job import train_here
 from tests.reviews import Review, reviews, write_reviews
 
 Inject = Callable[[pytest.MonkeyPatch], None]
@@ -367,10 +368,14 @@ def _other_encoder(matrices: Matrices, splits: Splits, encoder: Encoder, _: Scal
 # The model, its training, its scores and its bundle.
 
 
+def _in_training(monkeypatch: pytest.MonkeyPatch, name: str, broken: Any) -> None:
+    """Put a fault into what trains, in this process: a process of its own would not see it."""
+    monkeypatch.setattr("tasks.train.train_in_child", train_here)
+    monkeypatch.setattr(name, broken)
+
+
 def _without_mask(monkeypatch: pytest.MonkeyPatch) -> None:
     import keras
-
-    from tasks.models import baseline_avgpool
 
     def embedding(*given: Any, **named: Any) -> Any:
         return keras.layers.Embedding(*given, **{**named, "mask_zero": False})
@@ -379,7 +384,7 @@ def _without_mask(monkeypatch: pytest.MonkeyPatch) -> None:
         def __getattr__(self, name: str) -> Any:
             return embedding if name == "Embedding" else getattr(keras.layers, name)
 
-    monkeypatch.setattr(baseline_avgpool, "layers", Layers())
+    _in_training(monkeypatch, "tasks.models.baseline_avgpool.layers", Layers())
 
 
 def _weights(change: Callable[[list[Any]], list[Any]]) -> Inject:
@@ -395,7 +400,7 @@ def _weights(change: Callable[[list[Any]], list[Any]]) -> Inject:
             trained.model.set_weights(change(trained.model.get_weights()))
             return trained
 
-        monkeypatch.setattr(loop, "train_model", broken)
+        _in_training(monkeypatch, "tasks.training.loop.train_model", broken)
 
     return inject
 
@@ -466,7 +471,11 @@ def _another_model(folder: Path, _: dict[str, Any]) -> None:
 
 def _validation_in_training(monkeypatch: pytest.MonkeyPatch) -> None:
     """The model is trained on the validation rows, so that validation says nothing of test."""
-    monkeypatch.setattr("tasks.train.read_matrix", lambda root, of, _split: read_matrix(root, of, "validation"))
+
+    def broken(root: Path, of: str, _: Split) -> Matrix:
+        return read_matrix(root, of, "validation")
+
+    _in_training(monkeypatch, "tasks.training.job.read_matrix", broken)
 
 
 def _unknown_labels(of: list[Review]) -> list[Review]:
