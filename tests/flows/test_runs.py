@@ -136,6 +136,21 @@ def test_runs_that_died_are_marked_before_a_new_one_starts(
     ]
 
 
+def test_what_a_process_that_is_gone_had_half_written_is_removed(bench: Bench, settings: Settings) -> None:
+    roots = (settings.snapshots, settings.matrices, settings.bundles, settings.checkpoints)
+    # No process has this id: Linux gives none above four million.
+    orphans = [root / ".staging-99999999-1-abc" for root in roots]
+    for orphan in orphans:
+        orphan.mkdir(parents=True)
+    kept = settings.checkpoints / "k.npz"
+    kept.touch()
+
+    clean_up(settings, bench.store)
+
+    assert not any(orphan.exists() for orphan in orphans)
+    assert kept.exists()
+
+
 @pytest.mark.parametrize(
     ("deployment", "tags", "expected"),
     [

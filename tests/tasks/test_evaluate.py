@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from storage.bundles import MODEL_FILE, read_test_predictions
+from storage.checkpoints import Checkpoint, checkpoint_file, write_checkpoint
 from storage.content import make_staging
 from storage.matrices import write_matrices
 from storage.metrics.store import MetricsStore
@@ -22,6 +23,7 @@ from tasks.features.matrices import fit_and_featurize
 pytestmark = pytest.mark.usefixtures("keras_prepared")
 
 CHECKS = ["reload", "row alignment", "padding", "degenerate predictions", "convergence"]
+KEY = "k" * 64
 EPOCHS = tuple(Epoch(number, loss, 0.7, loss, 0.7, 1e-3, 1.0) for number, loss in enumerate((0.6, 0.5, 0.55), 1))
 
 
@@ -47,7 +49,7 @@ def evaluated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, splits: dict[Spli
             scaler=scaler.to_json(),
         )
         run_id = started_run(MetricsStore(settings.database_url), snapshot)
-        trained = TrainedReference("baseline_avgpool", staged(settings, bias), "cpu", 1, 2, 3.0, EPOCHS)
+        trained = TrainedReference("baseline_avgpool", staged(settings, bias), "cpu", 1, 2, 3.0, EPOCHS, KEY)
         candidate: Candidate = evaluate.fn(run_id, trained, snapshot, matrices_id, options)
         return candidate
 
@@ -120,6 +122,26 @@ def test_a_model_that_says_nan_is_published_recorded_and_named_by_its_check(
     }
     assert levels["check degenerate predictions"] == logging.ERROR
     assert levels["check reload"] == logging.WARNING
+
+
+def test_the_state_of_a_training_is_kept_until_its_candidate_is_recorded(
+    evaluated: Callable[..., Candidate], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings.from_environment()
+    kept = checkpoint_file(settings.checkpoints, KEY)
+    write_checkpoint(kept, Checkpoint({}, {}))
+    with monkeypatch.context() as patched:
+        patched.setattr(MetricsStore, "record_candidate", full_disk)
+        with pytest.raises(OSError, match="full"):
+            evaluated(0.0, reload="off")
+    assert kept.exists()
+
+    evaluated(0.0, reload="off")
+    assert not kept.exists()
+
+
+def full_disk(*_: object) -> None:
+    raise OSError("the disk is full")
 
 
 def test_a_bundle_that_a_fresh_process_cannot_score_is_a_candidate_with_a_failed_check(
