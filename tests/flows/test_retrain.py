@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from flows import retrain
 from flows.check import fitness, rejected_because
-from flows.retrain import keep_open, skip_unchanged, verdict
+from flows.retrain import keep_open, skip_unchanged, train_all, verdict
 from storage.errors import NothingChangedError
 from storage.options import ApprovalOptions, RunOptions
 from storage.records import (
@@ -124,3 +126,54 @@ def test_what_a_person_has_refused_is_not_proposed_again_unless_it_is_forced(
 def test_what_nobody_has_answered_is_asked_again(bench: Bench, snapshot: SnapshotRecord) -> None:
     finish(bench, snapshot, RunOptions(), NO_ANSWER)
     skip_unchanged(bench.start_run(), snapshot, RunOptions())
+
+
+class Training:
+    """A training in another thread, which is interrupted only by the end of its process."""
+
+    def __init__(self, error: BaseException | None) -> None:
+        self.error, self.has_ended = error, False
+
+    def result(self, timeout: float | None = None, raise_on_failure: bool = True) -> str:
+        if self.error is not None and raise_on_failure:
+            raise self.error
+        if timeout is not None and not self.has_ended:
+            raise TimeoutError
+        return "trained"
+
+
+def submit(monkeypatch: pytest.MonkeyPatch, errors: list[BaseException | None]) -> list[Training]:
+    """Trainings at once, each with what interrupts the wait for it."""
+    trainings: list[Training] = []
+
+    class Task:
+        def submit(self, *_: Any) -> Training:
+            trainings.append(Training(errors[len(trainings)]))
+            return trainings[-1]
+
+    def end() -> None:
+        for training in trainings:
+            training.has_ended = True
+
+    monkeypatch.setattr(retrain, "train", Task())
+    monkeypatch.setattr(retrain, "end_trainings", end)
+    return trainings
+
+
+AT_ONCE = RunOptions.parse(training={"at_once": True})
+
+
+def test_trainings_at_once_are_all_begun_before_one_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    trainings = submit(monkeypatch, [None, None])
+    assert list(map(str, train_all("r1", "m1", AT_ONCE))) == ["trained", "trained"]
+    assert [training.has_ended for training in trainings] == [False, False]
+
+
+@pytest.mark.parametrize("errors", [[KeyboardInterrupt(), None], [None, ValueError("it died")]])
+def test_what_ends_one_training_or_the_wait_ends_them_all(
+    monkeypatch: pytest.MonkeyPatch, errors: list[BaseException | None]
+) -> None:
+    trainings = submit(monkeypatch, errors)
+    with pytest.raises((KeyboardInterrupt, ValueError)):
+        train_all("r1", "m1", AT_ONCE)
+    assert [training.has_ended for training in trainings] == [True, True]
