@@ -102,13 +102,16 @@ class _Page:
     def __init__(self, model: ModelName) -> None:
         self._key = f"training-{model.replace('_', '-')}"
         self._artifact: UUID | None = None
-        self._is_shown = runtime.deployment.id is not None
+        self._is_shown = True
 
     def report(self, percent: float, words: str) -> None:
         if not self._is_shown:
             return
         try:
-            if self._artifact is None:
+            # The server may be asked for it.
+            if runtime.deployment.id is None:
+                self._is_shown = False
+            elif self._artifact is None:
                 made = create_progress_artifact(percent, key=self._key, description=words)
                 self._artifact = cast(UUID, made)
             else:
