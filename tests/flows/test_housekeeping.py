@@ -82,7 +82,6 @@ def test_where_all_is_well_the_run_says_so_and_removes_nothing(settings: Setting
 
 
 def test_what_is_old_and_can_be_made_again_goes_and_what_served_stays(settings: Settings, keep: Keep) -> None:
-    settings.checkpoints.mkdir()
     checkpoint = settings.checkpoints / "key.npz"
     checkpoint.write_bytes(b"weights")
     long_ago = time.time() - 15 * DAY
@@ -100,7 +99,6 @@ def test_what_is_old_and_can_be_made_again_goes_and_what_served_stays(settings: 
 
 
 def test_what_is_younger_than_it_must_be_stays(settings: Settings, keep: Keep) -> None:
-    settings.checkpoints.mkdir()
     checkpoint = settings.checkpoints / "key.npz"
     checkpoint.write_bytes(b"weights")
     two_days_ago = time.time() - 2 * DAY
