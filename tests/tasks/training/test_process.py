@@ -70,7 +70,15 @@ def endless(make_job: Callable[..., TrainingJob]) -> TrainingJob:
 
 def trainings(of: int | None = None) -> list[psutil.Process]:
     """The training processes that a process, by default this one, has started."""
-    return [child for child in psutil.Process(of).children() if "tasks.training.child" in child.cmdline()]
+    return [child for child in psutil.Process(of).children() if _is_training(child)]
+
+
+def _is_training(process: psutil.Process) -> bool:
+    try:
+        return "tasks.training.child" in process.cmdline()
+    except psutil.NoSuchProcess:
+        # Gone, or a zombie: other tests have children, too.
+        return False
 
 
 class Doing(Recording):
