@@ -30,7 +30,7 @@ def same(one: list[np.ndarray[Any, Any]], other: list[np.ndarray[Any, Any]]) -> 
 
 def curve(run: dict[str, Any]) -> list[tuple[Any, ...]]:
     (candidate,) = run["candidates"]
-    return [(epoch["number"], epoch["loss"], epoch["validation_loss"]) for epoch in candidate["epochs"]]
+    return [(epoch["epoch"], epoch["loss"], epoch["validation_loss"]) for epoch in candidate["epochs"]]
 
 
 def test_a_killed_training_is_taken_up_by_the_next_run_with_the_same_result(shell: Shell) -> None:
