@@ -6,7 +6,7 @@ import math
 
 from storage.records import Observation, Watched
 from tasks.evaluation.bounds import exact_interval
-from tasks.reporting.markdown import check_table, code, escaped, table
+from tasks.reporting.markdown import check_list, code, escaped, table
 from tasks.reporting.pictures import draw_accuracies
 from tasks.reporting.scores import Score, with_bounds
 from tasks.reporting.verdict import heading
@@ -31,7 +31,7 @@ def champion_page(run_id: str, watched: Watched, headline: str) -> str:
         f"**{escaped(seen.line)}**, on {seen.num_new:,} new of {seen.num_rows:,} labelled reviews.",
         *(["", picture.markdown()] if picture else []),
         *table(("", "measured"), rows),
-        *check_table("Checks of the champion", watched.results),
+        *check_list("Checks of the champion", watched.results),
     ]
     return "\n".join(lines) + "\n"
 

@@ -39,21 +39,25 @@ def folded(summary: str, lines: Sequence[str]) -> list[str]:
     return ["", f"<details><summary>{summary}</summary>", *lines, "", "</details>"] if lines else []
 
 
-def check_table(title: str, checks: Sequence[CheckResult]) -> list[str]:
+def verdict_item(name: str, verdict: str, words: str) -> str:
+    """One line of a list of verdicts; in a table, which Prefect does not fold, a sentence would be cut off."""
+    return f"- {MARKS[verdict]} **{escaped(name)}**: {words}"
+
+
+def check_list(title: str, checks: Sequence[CheckResult]) -> list[str]:
     """What did not pass, in the open, and below it what did."""
-    passed = [check for check in checks if check.verdict == "pass"]
-    others = [check for check in checks if check.verdict != "pass"]
-    columns = ("check", "verdict", "evidence", "bound")
+    passed = [_check_item(check) for check in checks if check.verdict == "pass"]
+    others = [_check_item(check) for check in checks if check.verdict != "pass"]
     return [
         *(["", f"## {title}"] if checks else []),
-        *table(columns, [_check_cells(check) for check in others]),
-        *folded(f"{len(passed)} passed", table(columns, [_check_cells(check) for check in passed])),
+        *(["", *others] if others else []),
+        *folded(f"{len(passed)} passed", ["", *passed] if passed else []),
     ]
 
 
-def _check_cells(check: CheckResult) -> tuple[str, str, str, str]:
-    evidence = escaped(check.evidence) + _rows_in_words(check.rows)
-    return escaped(check.name), MARKS[check.verdict], evidence, escaped(check.bound) or "-"
+def _check_item(check: CheckResult) -> str:
+    bound = f" *Bound: {escaped(check.bound)}.*" if check.bound and check.verdict != "pass" else ""
+    return verdict_item(check.name, check.verdict, f"{escaped(check.evidence)}.{bound}{_rows_in_words(check.rows)}")
 
 
 def _rows_in_words(rows: Sequence[str]) -> str:
@@ -62,4 +66,4 @@ def _rows_in_words(rows: Sequence[str]) -> str:
         return ""
     least = "at least " if len(rows) >= _KEPT_ROWS else ""
     more = f" and {least}{len(rows) - _SHOWN_ROWS} more" if len(rows) > _SHOWN_ROWS else ""
-    return f". Rows: {', '.join(code(row) for row in rows[:_SHOWN_ROWS])}{more}"
+    return f" Rows: {', '.join(code(row) for row in rows[:_SHOWN_ROWS])}{more}"

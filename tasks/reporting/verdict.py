@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from storage.records import Candidate, CheckResult, Decision, SnapshotRecord, Suspect
-from tasks.reporting.markdown import MARKS, check_table, code, escaped, folded, table
+from tasks.reporting.markdown import check_list, code, escaped, folded, table, verdict_item
 from tasks.reporting.pictures import draw_accuracies, draw_learning_curves
 from tasks.reporting.scores import majority_share, scores_on_test, with_bounds
 
@@ -42,8 +42,8 @@ def verdict_page(
     for decision in decisions:
         lines += _diagnosis(decision)
     for candidate in candidates:
-        lines += check_table(f"Checks of {candidate.model}", candidate.checks)
-    lines += check_table("Checks of the data", checks)
+        lines += check_list(f"Checks of {candidate.model}", candidate.checks)
+    lines += check_list("Checks of the data", checks)
     return "\n".join(lines) + "\n"
 
 
@@ -91,9 +91,9 @@ def _models(candidates: Sequence[Candidate], decisions: Sequence[Decision], chec
 
 
 def _gates(decision: Decision) -> list[str]:
-    rows = [(escaped(gate.name), MARKS[gate.verdict], escaped(gate.words)) for gate in decision.gates]
     title = f"## {_model(decision)}: {'promote' if decision.promote else 'reject'}"
-    return ["", title, *table(("gate", "verdict", "what was measured"), rows)]
+    gates = [verdict_item(gate.name, gate.verdict, f"{escaped(gate.words)}.") for gate in decision.gates]
+    return ["", title, *(["", *gates] if gates else [])]
 
 
 def _diagnosis(decision: Decision) -> list[str]:

@@ -169,7 +169,7 @@ def test_a_degraded_champion_is_a_run_that_completed_and_an_event(
         },
     }
     assert pages["champion-reviews"].startswith("# the champion of reviews has degraded\naccuracy ")
-    assert "| accuracy since promotion | ✗ fail | " in pages["champion-reviews"]
+    assert "- ✗ fail **accuracy since promotion**: " in pages["champion-reviews"]
 
 
 def test_labels_that_say_the_contrary_are_a_degradation_too(home: Path, watch: Watch) -> None:

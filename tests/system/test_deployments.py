@@ -138,7 +138,7 @@ def test_a_manual_run_ends_well_when_nothing_is_promoted(
     assert set(made) == {f"{kind}-synthetic" for kind in ("verdict", "metrics", "checks", "gates")}
     page = made["verdict-synthetic"]
     assert page.startswith("# nothing promoted on synthetic\n")
-    assert "| above chance | ✗ fail | the model scores near chance" in page
+    assert "- ✗ fail **above chance**: the model scores near chance" in page
     assert page.count("](data:image/png;base64,") == 2
     assert len(page) < 300_000
     assert {row["metric"] for row in json.loads(made["metrics-synthetic"])} >= {"test accuracy", "test AUC"}
@@ -166,8 +166,8 @@ def test_data_that_a_check_refuses_is_a_state_and_a_page_of_its_own(
     assert set(made) == {"verdict-synthetic", "checks-synthetic"}
     page = made["verdict-synthetic"]
     assert page.startswith("# the data was rejected before training\n")
-    assert "| label association | ✗ fail |" in page
-    assert page.index("<details>") < page.index("| split | ✓ pass |")
+    assert "- ✗ fail **label association**: " in page
+    assert page.index("<details>") < page.index("- ✓ pass **split**: ")
     recorded = shell.json("show", "latest")
     assert (recorded["state"], recorded["candidates"]) == ("rejected data", [])
     assert has_name(run, "data rejected"), run["name"]

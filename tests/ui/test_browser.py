@@ -40,8 +40,8 @@ def submit(desk: Desk, name: str) -> str:
     return str(made)
 
 
-def open_run(desk: Desk, run_id: str, tab: str = "") -> None:
-    desk.open(f"/runs/flow-run/{run_id}{f'?tab={tab}' if tab else ''}")
+def open_run(desk: Desk, run_id: str) -> None:
+    desk.open(f"/runs/flow-run/{run_id}")
 
 
 @pytest.fixture(scope="module")
@@ -89,17 +89,20 @@ def test_a_finished_run_tells_line_and_verdict_by_its_name(desk: Desk, finished_
 def test_the_verdict_is_read_with_its_pictures(desk: Desk, finished_run: dict[str, Any]) -> None:
     found = desk.server.post("/artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [finished_run["id"]]}}})
     by_key = {one["key"]: one for one in found}
-    open_run(desk, finished_run["id"], "Artifacts")
-    desk.wait_for_text("verdict-synthetic")
+    open_run(desk, finished_run["id"])
+    desk.page.get_by_text("Artifacts", exact=True).last.click()
+    desk.wait_for_text("What the promotion rule said about the line synthetic")
+    for key in ("verdict", "metrics", "checks", "gates"):
+        assert f"{key}-synthetic" in desk.text()
     desk.open(f"/artifacts/artifact/{by_key['verdict-synthetic']['id']}")
     desk.wait_for_text("Models")
-    images = desk.page.locator("article img, .markdown-renderer img")
+    images = desk.page.locator("article img")
     assert images.count() == 2
     for place in range(2):
         drawn = images.nth(place)
         assert drawn.evaluate("image => image.complete && image.naturalWidth > 0")
         assert len(drawn.get_attribute("alt") or "") > 40
-    desk.page.set_viewport_size({"width": 1280, "height": 1500})
+    desk.page.set_viewport_size({"width": 1280, "height": 1200})
     desk.keep("verdict")
     desk.page.set_viewport_size({"width": 1280, "height": 900})
 
@@ -115,7 +118,7 @@ def test_a_run_that_is_cancelled_ends_its_training_within_seconds(desk: Desk) ->
     desk.wait_for_text("epoch 1 of at most 1000", 300)
     desk.keep("training")
     desk.page.get_by_role("button", name="Cancel").click()
-    desk.page.locator(".p-modal, [role=dialog]").get_by_role("button", name="Cancel").last.click()
+    desk.page.get_by_role("button", name="Confirm").click()
     assert ended(desk.server, run_id, 60)["state_name"] == "Cancelled"
     assert wait_for(lambda: desk.shell.json("show", "latest")["state"] == "cancelled", 60)
     # Every process of this desk has its home in its environment; none of them trains any more.

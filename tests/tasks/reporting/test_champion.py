@@ -42,9 +42,9 @@ def test_today_stands_beside_the_promotion_with_exact_bounds() -> None:
 
 def test_what_was_measured_of_drift_stands_below() -> None:
     lines = page()
-    assert lines[lines.index("## Checks of the champion") + 4 :] == [
-        "| accuracy since promotion | ✗ fail | at least 0.09 are lost | at most 0.05 lost |",
-        r"| drift | ! warn | longer \| than before | effect size at most 0.2 |",
+    assert lines[lines.index("## Checks of the champion") + 2 :] == [
+        "- ✗ fail **accuracy since promotion**: at least 0.09 are lost. *Bound: at most 0.05 lost.*",
+        r"- ! warn **drift**: longer \| than before. *Bound: effect size at most 0.2.*",
     ]
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from markdown_it import MarkdownIt
 
-from tasks.reporting.markdown import check_table, code, escaped, folded, table
+from tasks.reporting.markdown import check_list, code, escaped, folded, table
 from tests.verdicts import BALANCE, PADDING
 
 
@@ -50,22 +50,20 @@ def test_a_row_is_shown_in_the_letters_of_code(row: str) -> None:
 def test_nothing_is_made_of_nothing() -> None:
     assert table(["name"], []) == []
     assert folded("none", []) == []
-    assert check_table("Checks", []) == []
+    assert check_list("Checks", []) == []
 
 
 def test_what_passed_is_folded_away_below_what_did_not() -> None:
     passed = replace(BALANCE, name="split", verdict="pass")
-    lines = check_table("Checks of the data", [passed, BALANCE, PADDING])
+    lines = check_list("Checks of the data", [passed, BALANCE, PADDING])
 
     assert lines[1] == "## Checks of the data"
-    assert [line.split(" | ")[0] for line in lines if line.startswith("| ") and "---" not in line] == [
-        "| check",
-        "| label balance",
-        "| padding",
-        "| check",
-        "| split",
+    assert [line.partition(":")[0] for line in lines if line.startswith("- ")] == [
+        "- ! warn **label balance**",
+        "- ✗ fail **padding**",
+        "- ✓ pass **split**",
     ]
-    assert lines.index("<details><summary>1 passed</summary>") > lines.index("| padding | ✗ fail | a logit moves | - |")
+    assert lines.index("<details><summary>1 passed</summary>") > lines.index("- ✗ fail **padding**: a logit moves.")
     assert lines[-1] == "</details>"
 
 
@@ -74,7 +72,8 @@ def test_what_passed_is_folded_away_below_what_did_not() -> None:
 )
 def test_every_verdict_of_a_check_has_its_mark(verdict: str, mark: str) -> None:
     check = replace(BALANCE, verdict=verdict)  # type: ignore[arg-type]
-    assert f"| label balance | {mark} | lopsided | at least 20 % |" in check_table("Checks", [check])
+    bound = "" if verdict == "pass" else " *Bound: at least 20 %.*"
+    assert f"- {mark} **label balance**: lopsided.{bound}" in check_list("Checks", [check])
 
 
 @pytest.mark.parametrize(
@@ -88,4 +87,4 @@ def test_every_verdict_of_a_check_has_its_mark(verdict: str, mark: str) -> None:
 )
 def test_the_first_rows_that_offend_are_named(count: int, words: str) -> None:
     check = replace(BALANCE, rows=tuple(f"test/{number}" for number in range(count)))
-    assert f"| label balance | ! warn | lopsided. {words} | at least 20 % |" in check_table("Checks", [check])
+    assert f"- ! warn **label balance**: lopsided. *Bound: at least 20 %.* {words}" in check_list("Checks", [check])
