@@ -61,12 +61,13 @@ class Desk:
         self.page.keyboard.press("ArrowDown")
         options = self.page.locator(".p-select-option")
         options.first.wait_for()
-        offered = options.all_inner_texts()
+        offered: list[str] = options.all_inner_texts()
         options.filter(has_text=re.compile(f"^{re.escape(value)}$")).click()
         return offered
 
     def text(self) -> str:
-        return self.page.inner_text("body")
+        shown: str = self.page.inner_text("body")
+        return shown
 
     def wait_for_text(self, words: str, seconds: float = 60) -> None:
         self.page.get_by_text(words).first.wait_for(timeout=1000 * seconds)
