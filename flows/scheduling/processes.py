@@ -51,18 +51,21 @@ def stop(process: Process) -> bool:
     """End a process and those that it started: asked first, and after a while made to; False if it was gone already."""
     if not process.lives:
         return False
-    try:
+    with suppress(psutil.NoSuchProcess):
         leader = psutil.Process(process.id)
-        children, descendants = leader.children(), leader.children(recursive=True)
-    except psutil.NoSuchProcess:
-        return False
-    for each in (leader, *children):
+        # A worker that is asked to end kills its run on the spot: the run is asked first, and writes down its end.
+        _end(leader.children(), leader.children(recursive=True))
+        _end([leader], leader.children(recursive=True))
+    return True
+
+
+def _end(asked: list[psutil.Process], descendants: list[psutil.Process]) -> None:
+    for each in asked:
         with suppress(psutil.NoSuchProcess):
             each.terminate()
-    for each in _outlasting((leader, *descendants)):
+    for each in _outlasting((*asked, *descendants)):
         with suppress(psutil.NoSuchProcess):
             each.kill()
-    return True
 
 
 def _outlasting(processes: Iterable[psutil.Process]) -> list[psutil.Process]:

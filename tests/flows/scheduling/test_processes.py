@@ -22,6 +22,16 @@ PARENT = (
     "print('asleep', flush=True); time.sleep(600)"
 )
 
+# Like Prefect's worker, which kills its run when it is asked to end.
+WORKER = (
+    "import signal, subprocess, sys, time; "
+    "run = \"import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit(print('written down'))); "
+    "print('asleep', flush=True); time.sleep(600)\"; "
+    "child = subprocess.Popen([sys.executable, '-c', run]); "
+    "signal.signal(signal.SIGTERM, lambda *_: (child.kill(), sys.exit())); "
+    "time.sleep(600)"
+)
+
 
 def wait_until_asleep(log: Path) -> None:
     deadline = time.monotonic() + 180
@@ -64,6 +74,13 @@ def test_a_process_takes_those_that_it_started_with_it(tmp_path: Path, started: 
     (child,) = psutil.Process(process.id).children()
     assert stop(process)
     assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+
+
+def test_a_run_is_asked_to_end_before_its_worker_would_kill_it(tmp_path: Path, started: Starter) -> None:
+    process = started(WORKER)
+    wait_until_asleep(tmp_path / "log")
+    assert stop(process)
+    assert last_words(tmp_path / "log") == "asleep / written down"
 
 
 def test_another_process_that_got_the_same_id_is_left_alone(started: Starter) -> None:
