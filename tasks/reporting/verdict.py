@@ -86,7 +86,7 @@ def _models(candidates: Sequence[Candidate], decisions: Sequence[Decision], chec
         for score in scores_on_test(candidates, decisions, checks)
     ]
     share = with_bounds(majority_share(candidates[0].test.confusion))
-    columns = ("model", "test accuracy, 95 % bounds", "test AUC", "validation accuracy", "best epoch")
+    columns = ("model", "test accuracy, 95 %", "test AUC", "validation", "best epoch")
     return ["", "## Models", *table(columns, [*rows, ("the more frequent label", share, "-", "-", "-")])]
 
 

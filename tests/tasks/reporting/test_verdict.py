@@ -62,7 +62,7 @@ def test_a_page_with_all_that_it_can_have_is_small_enough_for_a_database(page: l
 
 def test_models_stand_beside_what_they_were_held_against(page: list[str]) -> None:
     assert section(page, "## Models") == [
-        "| model | test accuracy, 95 % bounds | test AUC | validation accuracy | best epoch |",
+        "| model | test accuracy, 95 % | test AUC | validation | best epoch |",
         "| --- | --- | --- | --- | --- |",
         "| a | 0.8000 [0.7082, 0.8733] | 0.9000 | 0.8000 | 2 of 3 |",
         "| c | 0.8000 [0.7082, 0.8733] | 0.9000 | 0.8000 | 2 of 3 |",
