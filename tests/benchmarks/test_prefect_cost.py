@@ -1,15 +1,23 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from benchmarks.prefect_cost import RESULTS, WAYS, last_retraining, markdown, share_of
 from storage.errors import NotFoundError
+from storage.metrics.store import MetricsStore
 from storage.records import Stage
 from tests.storage.conftest import Bench
 
 COST = {"import": 2.0, "first_run": 7.5, "run": 0.5, "task": 0.0625, "call": 0.0}
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    path = tmp_path / "metrics.db"
+    return Bench(path, MetricsStore(f"sqlite:///{path}"))
 
 
 def test_the_share_is_that_of_the_import_the_first_run_and_each_task() -> None:
@@ -24,7 +32,7 @@ def test_the_retraining_is_the_last_one_that_came_to_its_decision(bench: Bench) 
     bench.store.finish_run(done, "completed", "nothing promoted", 61.0)
     bench.store.finish_run(bench.start_run(), "failed", "no file", 2.0)
 
-    assert last_retraining(bench.reader) == {"run": done, "line": "-", "seconds": 61.0, "stages": 2}
+    assert last_retraining(bench.reader) == {"run": done, "line": "imdb", "seconds": 61.0, "stages": 2}
 
 
 def test_without_a_retraining_there_is_no_share(bench: Bench) -> None:
