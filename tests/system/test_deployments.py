@@ -135,7 +135,9 @@ def test_a_manual_run_ends_well_when_nothing_is_promoted(
     failed_check = {level for level, message in lines if "check convergence: fail" in message}
     assert (passed, failed_check) == ({logging.INFO}, {logging.ERROR})
     made = artifacts(prefect_server, run)
-    assert set(made) == {f"{kind}-synthetic" for kind in ("verdict", "metrics", "checks", "gates")}
+    of_line = {f"{kind}-synthetic" for kind in ("verdict", "metrics", "checks", "gates")}
+    assert set(made) == {*of_line, "training-baseline-avgpool"}
+    assert float(made["training-baseline-avgpool"]) == 100
     page = made["verdict-synthetic"]
     assert page.startswith("# nothing promoted on synthetic\n")
     assert "- ✗ fail **above chance**: the model scores near chance" in page
