@@ -36,6 +36,17 @@ def workers(shell: Shell, deployments: Deployments, worker: None) -> Iterator[No
     end(process)
 
 
+@pytest.fixture(scope="module")
+def shell(shell: Shell) -> Shell:
+    """A home with a named source, a database that is not there yet, before anything is deployed."""
+    shell.home.mkdir(parents=True)
+    url = f"sqlite:///{shell.home / 'reviews.db'}"
+    named = {"url": url, "query": "SELECT text, label FROM reviews ORDER BY rowid"}
+    toml = "\n".join(f"{key} = {json.dumps(value)}" for key, value in named.items())
+    (shell.home / "sources.toml").write_text(f"[shop]\n{toml}\n", encoding="utf-8")
+    return shell
+
+
 def schedule(server: PrefectServer, deployment: dict[str, Any], due: datetime, parameters: dict[str, Any]) -> str:
     """Create a run as the scheduler would, and return its id."""
     state = {"type": "SCHEDULED", "state_details": {"scheduled_time": due.isoformat()}}
@@ -187,9 +198,6 @@ def test_a_source_that_did_not_answer_is_read_again_and_leaves_one_stage(
     with closing(sqlite3.connect(database, isolation_level=None)) as connection:
         connection.execute("CREATE TABLE reviews (text, label)")
         connection.executemany("INSERT INTO reviews VALUES (?, ?)", rows)
-        named = {"url": f"sqlite:///{database}", "query": "SELECT text, label FROM reviews ORDER BY rowid"}
-        toml = "\n".join(f"{key} = {json.dumps(value)}" for key, value in named.items())
-        (shell.home / "sources.toml").write_text(f"[shop]\n{toml}\n", encoding="utf-8")
         # Somebody writes to it for longer than a reader waits.
         connection.execute("BEGIN EXCLUSIVE")
         run_id = schedule(prefect_server, deployments["manual"], datetime.now(UTC), {**QUICK, "source": "shop"})
