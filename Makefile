@@ -20,7 +20,7 @@ down: $(STAMP)
 	$(BIN)/retrain down
 
 test: lint types
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 # A real browser before Prefect's pages; installs what drives it, and takes the browser of this machine.
 test-ui: $(STAMP)
