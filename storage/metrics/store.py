@@ -37,6 +37,7 @@ from storage.metrics.tables import (
     SnapshotRow,
     StageRow,
 )
+from storage.metrics.views import make_views
 from storage.records import (
     Candidate,
     CheckResult,
@@ -67,6 +68,7 @@ class MetricsStore:
             with self._engine.begin() as connection:
                 if not inspect(connection).has_table(SchemaVersion.__tablename__):
                     Base.metadata.create_all(connection)
+                    make_views(connection)
                     connection.execute(insert(SchemaVersion).values(one=1, version=SCHEMA_VERSION))
                 version = connection.scalar(select(SchemaVersion.version))
         except DatabaseError as error:

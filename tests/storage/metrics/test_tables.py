@@ -260,7 +260,8 @@ def count(connection: sqlite3.Connection, table: str) -> int:
 
 
 def test_every_table_has_a_valid_row_here_and_is_strict(raw: sqlite3.Connection) -> None:
-    strict = dict(raw.execute("SELECT name, strict FROM pragma_table_list WHERE name NOT LIKE 'sqlite_%'"))
+    tables = "SELECT name, strict FROM pragma_table_list WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+    strict = dict(raw.execute(tables))
 
     assert set(strict) == {*VALID, "schema_version"} == set(Base.metadata.tables)
     assert set(strict.values()) == {1}
