@@ -56,6 +56,9 @@ _STRICT = {"sqlite_strict": True}
 _SPLITS = get_args(Split)
 # A run that ended like this gives its slot back, for a retry.
 SLOT_FREED: tuple[RunState, ...] = ("failed", "cancelled", "crashed")
+# Rows that the views and the cook book look for among very many.
+_FAILED, _FIRST = text("verdict = 'fail'"), text("position = 0")
+_TEST_SCORE = text("split = 'test' AND name = 'accuracy' AND scope = 'overall'")
 _HOLDS_SLOT = text(f"slot IS NOT NULL AND state NOT IN {SLOT_FREED}")
 
 
@@ -116,16 +119,17 @@ class RunRow(Base):
         CheckConstraint("(state = 'running') = (finished_at IS NULL)", name="finished_has_time"),
         finite("seconds"),
         Index("one_run_a_slot", "slot", unique=True, sqlite_where=_HOLDS_SLOT, postgresql_where=_HOLDS_SLOT),
+        Index("runs_of_a_line", "line", "started_at"),
         _STRICT,
     )
     id: Mapped[str] = mapped_column(primary_key=True)
     flow: Mapped[str]
-    line: Mapped[str] = mapped_column(index=True)
+    line: Mapped[str]
     state: Mapped[str] = mapped_column(index=True)
     trigger: Mapped[str]
     slot: Mapped[str | None]
     dry_run: Mapped[bool]
-    snapshot_id: Mapped[str | None] = mapped_column(ForeignKey("snapshots.id"))
+    snapshot_id: Mapped[str | None] = mapped_column(ForeignKey("snapshots.id"), index=True)
     source_reason: Mapped[str | None]
     options: Mapped[dict[str, Any]]
     seed: Mapped[int | None]
@@ -163,6 +167,7 @@ class CheckRow(Base):
         one_of("verdict", get_args(CheckVerdict)),
         one_of("action", get_args(CheckAction)),
         CheckConstraint("(verdict = 'off') = (action = 'off')", name="off_is_off"),
+        Index("failed_checks", "name", "subject", "run_id", sqlite_where=_FAILED, postgresql_where=_FAILED),
         _STRICT,
     )
     run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"), primary_key=True)
@@ -232,6 +237,7 @@ class MetricRow(Base):
         CheckConstraint(
             "(lower IS NULL) = (upper IS NULL) AND (lower IS NULL) = (confidence IS NULL)", name="bounds_complete"
         ),
+        Index("test_accuracies", "value", "candidate_id", sqlite_where=_TEST_SCORE, postgresql_where=_TEST_SCORE),
         _STRICT,
     )
     candidate_id: Mapped[str] = mapped_column(ForeignKey("candidates.id"), primary_key=True)
@@ -294,6 +300,7 @@ class GateRow(Base):
     __table_args__ = (
         one_of("verdict", get_args(GateVerdict)),
         CheckConstraint("verdict <> 'pass' OR (value IS NOT NULL AND bound IS NOT NULL)", name="pass_is_measured"),
+        Index("failed_gates", "decision_id", "position", sqlite_where=_FAILED, postgresql_where=_FAILED),
         _STRICT,
     )
     decision_id: Mapped[str] = mapped_column(ForeignKey("decisions.id"), primary_key=True)
@@ -309,7 +316,11 @@ class DiagnosisRow(Base):
     """A cause that a rejection may have, the strongest first, or that was ruled out."""
 
     __tablename__ = "diagnoses"
-    __table_args__ = (one_of("standing", get_args(Standing)), _STRICT)
+    __table_args__ = (
+        one_of("standing", get_args(Standing)),
+        Index("first_suspects", "decision_id", sqlite_where=_FIRST, postgresql_where=_FIRST),
+        _STRICT,
+    )
     decision_id: Mapped[str] = mapped_column(ForeignKey("decisions.id"), primary_key=True)
     cause: Mapped[str] = mapped_column(primary_key=True)
     position: Mapped[int]
@@ -328,6 +339,7 @@ class ComparisonRow(Base):
         share("p_value"),
         CheckConstraint("difference BETWEEN -1 AND 1", name="difference_in_range"),
         finite("auc_standard_error"),
+        Index("alpha_spent", "test_id", "comparison", "alpha"),
         _STRICT,
     )
     test_id: Mapped[str] = mapped_column(primary_key=True)
@@ -370,7 +382,7 @@ class ChampionRow(Base):
     succession: Mapped[str]
     mark: Mapped[int]
     reason: Mapped[str]
-    promoted_at: Mapped[datetime]
+    promoted_at: Mapped[datetime] = mapped_column(index=True)
 
 
 class ObservationRow(Base):

@@ -1,7 +1,8 @@
 """Views with plain names over the tables: what people ask for most, without a join.
 
-They are plain SQL that SQLite and PostgreSQL read alike. Each is quick to read from its newest rows, and from any
-column that its tables have an index on, since none groups or sorts more than it shows; `ledger` alone adds up.
+They are plain SQL that SQLite and PostgreSQL read alike. The newest rows, or those of one line, are found by an index,
+however many runs there are: where a view says CROSS JOIN, SQLite looks up the runs first and the rest of those that are
+shown, without knowing how large the tables are; PostgreSQL, which does know, takes it as any other join.
 """
 
 from __future__ import annotations
@@ -47,7 +48,6 @@ def _side_by_side() -> View:
         "auc": "Test AUC of `{}`.",
         "verdict": "What this run decided about `{}`; empty where it decided nothing.",
     }
-    joins = "\n".join(_model_joins(model) for model in MODEL_NAMES)
     return View(
         "run_overview",
         "A run, with all models side by side.",
@@ -66,27 +66,22 @@ def _side_by_side() -> View:
         },
         f"""
 SELECT r.id AS run_id, r.line, r.started_at, r.flow, r.state, r.trigger, r.slot, r.dry_run, r.seconds, r.snapshot_id,
-  s.test_id, {", ".join(_model_columns(model) for model in MODEL_NAMES)}, r.message
+  s.test_id,{"".join(_of_model(model) for model in MODEL_NAMES)}
+  r.message
 FROM runs r
-LEFT JOIN snapshots s ON s.id = r.snapshot_id
-{joins}""".strip(),
+LEFT JOIN snapshots s ON s.id = r.snapshot_id""".strip(),
     )
 
 
-def _model_columns(model: str) -> str:
-    return (
-        f"{model}_accuracy.value AS {model}_accuracy, {model}_auc.value AS {model}_auc,"
-        f" {model}_decision.verdict AS {model}_verdict"
-    )
-
-
-def _model_joins(model: str) -> str:
+def _of_model(model: str) -> str:
+    """Subqueries rather than joins: each is asked of the shown runs alone, whatever the planner makes of the rest."""
+    candidate = f"FROM candidates c JOIN {{}} WHERE c.run_id = r.id AND c.model = '{model}'"
+    metric = candidate.format("metrics m ON m.candidate_id = c.id AND m.split = 'test' AND m.scope = 'overall'")
+    decision = candidate.format("decisions d ON d.candidate_id = c.id AND d.run_id = c.run_id")
     return f"""
-LEFT JOIN candidates {model} ON {model}.run_id = r.id AND {model}.model = '{model}'
-LEFT {_test_metric("accuracy", f"{model}_accuracy", f"{model}.id")}
-LEFT {_test_metric("auc", f"{model}_auc", f"{model}.id")}
-LEFT JOIN decisions {model}_decision
-  ON {model}_decision.run_id = r.id AND {model}_decision.candidate_id = {model}.id""".strip()
+  (SELECT m.value {metric} AND m.name = 'accuracy') AS {model}_accuracy,
+  (SELECT m.value {metric} AND m.name = 'auc') AS {model}_auc,
+  (SELECT d.verdict {decision}) AS {model}_verdict,""".rstrip()
 
 
 def _test_metric(name: str, alias: str, candidate: str) -> str:
@@ -156,10 +151,9 @@ _REJECTIONS = View(
     "rejections",
     "A candidate that was rejected, or would have been, with the first gate that it failed and the first suspect.",
     {
-        "run_id": "The run that decided.",
-        "line": _RUN["line"],
+        "decision_id": "The decision.",
+        **_RUN,
         **_MODEL,
-        "decided_at": "When, UTC.",
         "verdict": "`rejected`, or `would reject` in a dry run.",
         "gate": "The first gate that it failed.",
         "value": "What that gate measured; empty where nothing could be measured.",
@@ -172,16 +166,17 @@ _REJECTIONS = View(
         "remedy": "What to do about it.",
     },
     """
-SELECT d.run_id, r.line, d.candidate_id, c.model, d.decided_at, d.verdict, g.name AS gate, g.value, g.bound, g.words,
+SELECT d.id AS decision_id, d.run_id, r.line, r.started_at, d.candidate_id, c.model, d.verdict, g.name AS gate, g.value,
+  g.bound, g.words,
   (SELECT count(*) FROM gates f WHERE f.decision_id = d.id AND f.verdict = 'fail') AS failed_gates, s.cause,
   s.standing, s.evidence, s.remedy
-FROM decisions d
-JOIN runs r ON r.id = d.run_id
+FROM runs r
+CROSS JOIN decisions d
 JOIN candidates c ON c.id = d.candidate_id
 LEFT JOIN gates g ON g.decision_id = d.id AND g.verdict = 'fail'
   AND g.position = (SELECT min(f.position) FROM gates f WHERE f.decision_id = d.id AND f.verdict = 'fail')
 LEFT JOIN diagnoses s ON s.decision_id = d.id AND s.position = 0
-WHERE d.verdict IN ('rejected', 'would reject')""".strip(),
+WHERE d.run_id = r.id AND d.verdict IN ('rejected', 'would reject')""".strip(),
 )
 
 _METRIC_HISTORY = View(
@@ -201,9 +196,10 @@ _METRIC_HISTORY = View(
     """
 SELECT c.run_id, r.line, r.started_at, m.candidate_id, c.model, m.split, m.name, m.scope, m.value, m.lower, m.upper,
   m.confidence
-FROM metrics m
-JOIN candidates c ON c.id = m.candidate_id
-JOIN runs r ON r.id = c.run_id""".strip(),
+FROM runs r
+CROSS JOIN candidates c
+CROSS JOIN metrics m
+WHERE c.run_id = r.id AND m.candidate_id = c.id""".strip(),
 )
 
 _WARNINGS = View(
@@ -221,9 +217,9 @@ _WARNINGS = View(
     },
     """
 SELECT k.run_id, r.line, r.started_at, r.flow, k.subject, k.name, k.verdict, k.bound, k.evidence, k.offending_rows
-FROM checks k
-JOIN runs r ON r.id = k.run_id
-WHERE k.verdict IN ('warn', 'fail')""".strip(),
+FROM runs r
+CROSS JOIN checks k
+WHERE k.run_id = r.id AND k.verdict IN ('warn', 'fail')""".strip(),
 )
 
 _STAGE_COSTS = View(
@@ -240,8 +236,9 @@ _STAGE_COSTS = View(
     },
     """
 SELECT t.run_id, r.line, r.started_at, r.flow, r.device, t.name AS stage, t.position, t.seconds, t.peak_memory_bytes
-FROM stages t
-JOIN runs r ON r.id = t.run_id""".strip(),
+FROM runs r
+CROSS JOIN stages t
+WHERE t.run_id = r.id""".strip(),
 )
 
 _LEDGER = View(
@@ -255,22 +252,20 @@ _LEDGER = View(
         "total": "The error that may be spent on it, as the last comparison was configured.",
         "remaining": "What is left of that.",
         "next_alpha": "What the next comparison may spend.",
-        "last_used": "When it was last used, UTC.",
+        "last_used": "When the last run began that used it, UTC.",
     },
-    # A comparison number k, from 0, spends total / ((k + 1)(k + 2)): so the last one tells the total.
+    # Comparison number k, from 0, spends total / ((k + 1)(k + 2)): so the last one tells of what total.
     """
-SELECT used.test_id, r.line, used.comparisons, used.spent,
-  last.alpha * (last.comparison + 1) * (last.comparison + 2) AS total,
-  last.alpha * (last.comparison + 1) * (last.comparison + 2) - used.spent AS remaining,
-  last.alpha * (last.comparison + 1) / (last.comparison + 3) AS next_alpha,
-  d.decided_at AS last_used
+SELECT u.test_id, r.line, u.comparisons, u.spent, k.alpha * (k.comparison + 1) * (k.comparison + 2) AS total,
+  k.alpha * (k.comparison + 1) * (k.comparison + 2) - u.spent AS remaining,
+  k.alpha * (k.comparison + 1) / (k.comparison + 3) AS next_alpha, r.started_at AS last_used
 FROM (
-  SELECT test_id, count(*) AS comparisons, sum(alpha) AS spent, max(comparison) AS last_comparison
+  SELECT test_id, count(*) AS comparisons, max(comparison) AS last, sum(alpha) AS spent
   FROM comparisons
   GROUP BY test_id
-) used
-JOIN comparisons last ON last.test_id = used.test_id AND last.comparison = used.last_comparison
-JOIN decisions d ON d.id = last.decision_id
+) u
+JOIN comparisons k ON k.test_id = u.test_id AND k.comparison = u.last
+JOIN decisions d ON d.id = k.decision_id
 JOIN runs r ON r.id = d.run_id""".strip(),
 )
 

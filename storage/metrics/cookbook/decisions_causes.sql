@@ -2,8 +2,8 @@
 -- The first suspects of a line's rejections since a day, with how sure they are.
 -- :line imdb
 -- :since 2026-01-01
-SELECT cause, standing, count(*) AS rejections, max(decided_at) AS last
+SELECT cause, standing, count(*) AS rejections, max(started_at) AS last
 FROM rejections
-WHERE line = :line AND decided_at >= :since
+WHERE line = :line AND started_at >= :since
 GROUP BY cause, standing
 ORDER BY rejections DESC, cause, standing;

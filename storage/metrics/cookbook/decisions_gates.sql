@@ -1,10 +1,11 @@
 -- Which gate rejects most?
--- How often each gate was failed, and how often it was the only one.
-SELECT g.name, count(*) AS failures,
-  sum(CASE WHEN NOT EXISTS (
-    SELECT 1 FROM gates o WHERE o.decision_id = g.decision_id AND o.verdict = 'fail' AND o.name <> g.name
-  ) THEN 1 ELSE 0 END) AS alone
-FROM gates g
-WHERE g.verdict = 'fail'
+-- How often each gate was failed in a line since a day, and how often it was the only one.
+-- :line imdb
+-- :since 2026-01-01
+SELECT g.name, count(*) AS failures, sum(CASE WHEN d.failed_gates = 1 THEN 1 ELSE 0 END) AS alone,
+  max(d.started_at) AS last
+FROM rejections d
+JOIN gates g ON g.decision_id = d.decision_id AND g.verdict = 'fail'
+WHERE d.line = :line AND d.started_at >= :since
 GROUP BY g.name
 ORDER BY failures DESC, g.name;
