@@ -82,8 +82,8 @@ class SchemaVersion(Base):
 
     __tablename__ = "schema_version"
     __table_args__ = (CheckConstraint("one = 1", name="single_row"), _STRICT)
-    one: Mapped[int] = mapped_column(primary_key=True, default=1)
-    version: Mapped[int]
+    one: Mapped[int] = mapped_column(primary_key=True, default=1, doc="Always 1: there is one row.")
+    version: Mapped[int] = mapped_column(doc="The version of the tables.")
 
 
 class SnapshotRow(Base):
@@ -91,18 +91,22 @@ class SnapshotRow(Base):
 
     __tablename__ = "snapshots"
     __table_args__ = (_STRICT,)
-    id: Mapped[str] = mapped_column(primary_key=True)
-    test_id: Mapped[str] = mapped_column(index=True)
-    line: Mapped[str]
-    origin: Mapped[str]
-    source_sha256: Mapped[str]
-    num_train: Mapped[int]
-    num_validation: Mapped[int]
-    num_test: Mapped[int]
-    split_seed: Mapped[int]
-    content_version: Mapped[int]
-    vocabulary: Mapped[str]
-    created_at: Mapped[datetime]
+    id: Mapped[str] = mapped_column(primary_key=True, doc="SHA-256 of its content.")
+    test_id: Mapped[str] = mapped_column(
+        index=True, doc="SHA-256 of its test rows alone; comparisons on the same rows share it."
+    )
+    line: Mapped[str] = mapped_column(doc="What a champion trained on it is champion of.")
+    origin: Mapped[str] = mapped_column(doc="Where the reviews came from.")
+    source_sha256: Mapped[str] = mapped_column(doc="Of the source file, or empty.")
+    num_train: Mapped[int] = mapped_column(doc="Rows to train on.")
+    num_validation: Mapped[int] = mapped_column(doc="Rows to choose an epoch by.")
+    num_test: Mapped[int] = mapped_column(doc="Rows to judge by.")
+    split_seed: Mapped[int] = mapped_column(doc="Seed that drew the validation rows.")
+    content_version: Mapped[int] = mapped_column(doc="Version of the layout and of the hash.")
+    vocabulary: Mapped[str] = mapped_column(
+        doc="Hash of the vocabulary that made tokens of its texts; empty where it holds no texts."
+    )
+    created_at: Mapped[datetime] = mapped_column(doc="When a run first used it, UTC.")
 
 
 class RunRow(Base):
@@ -122,29 +126,37 @@ class RunRow(Base):
         Index("runs_of_a_line", "line", "started_at"),
         _STRICT,
     )
-    id: Mapped[str] = mapped_column(primary_key=True)
-    flow: Mapped[str]
-    line: Mapped[str]
-    state: Mapped[str] = mapped_column(index=True)
-    trigger: Mapped[str]
-    slot: Mapped[str | None]
-    dry_run: Mapped[bool]
-    snapshot_id: Mapped[str | None] = mapped_column(ForeignKey("snapshots.id"), index=True)
-    source_reason: Mapped[str | None]
-    options: Mapped[dict[str, Any]]
-    seed: Mapped[int | None]
-    fingerprint: Mapped[str] = mapped_column(index=True)
-    versions: Mapped[dict[str, Any]]
-    git_commit: Mapped[str | None]
-    device: Mapped[str | None]
-    message: Mapped[str]
-    started_at: Mapped[datetime] = mapped_column(index=True)
-    finished_at: Mapped[datetime | None]
-    seconds: Mapped[float | None]
-    host: Mapped[str]
-    boot_id: Mapped[str]
-    process_id: Mapped[int]
-    process_started: Mapped[float]
+    id: Mapped[str] = mapped_column(primary_key=True, doc="When it began, in UTC, and four random digits.")
+    flow: Mapped[str] = mapped_column(doc="Which flow it is a run of.")
+    line: Mapped[str] = mapped_column(doc="Whose data it works on; `-` until that is known.")
+    state: Mapped[str] = mapped_column(index=True, doc="Whether it is running, or how it ended.")
+    trigger: Mapped[str] = mapped_column(doc="What started it.")
+    slot: Mapped[str | None] = mapped_column(doc="The due time of a schedule that it is for; empty outside of any.")
+    dry_run: Mapped[bool] = mapped_column(doc="Whether it only tells what it would decide.")
+    snapshot_id: Mapped[str | None] = mapped_column(
+        ForeignKey("snapshots.id"), index=True, doc="The dataset that it used; empty until that is known."
+    )
+    source_reason: Mapped[str | None] = mapped_column(doc="Why that source was used.")
+    options: Mapped[dict[str, Any]] = mapped_column(doc="All options, as JSON.")
+    seed: Mapped[int | None] = mapped_column(
+        doc="Seed of initial weights, batch order and dropout; empty where nothing is drawn."
+    )
+    fingerprint: Mapped[str] = mapped_column(
+        index=True, doc="Hash of all that decides what it gives; empty until that is known."
+    )
+    versions: Mapped[dict[str, Any]] = mapped_column(doc="Python's and the libraries' versions, as JSON.")
+    git_commit: Mapped[str | None] = mapped_column(doc="Of the code; `-dirty` where files were changed.")
+    device: Mapped[str | None] = mapped_column(doc="What trained the models; empty where nothing was trained.")
+    message: Mapped[str] = mapped_column(doc="How it ended, in a sentence.")
+    started_at: Mapped[datetime] = mapped_column(index=True, doc="When it began, UTC.")
+    finished_at: Mapped[datetime | None] = mapped_column(doc="When it ended, UTC; empty while it is running.")
+    seconds: Mapped[float | None] = mapped_column(doc="Wall time; empty while it is running, or if it died.")
+    host: Mapped[str] = mapped_column(doc="The machine of its process.")
+    boot_id: Mapped[str] = mapped_column(doc="Which boot of that machine.")
+    process_id: Mapped[int] = mapped_column(doc="Its process there.")
+    process_started: Mapped[float] = mapped_column(
+        doc="When that process began, as the system tells: its number may be used again."
+    )
 
 
 class StageRow(Base):
@@ -152,11 +164,13 @@ class StageRow(Base):
 
     __tablename__ = "stages"
     __table_args__ = (finite("seconds"), _STRICT)
-    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"), primary_key=True)
-    name: Mapped[str] = mapped_column(primary_key=True)
-    position: Mapped[int]
-    seconds: Mapped[float]
-    peak_memory_bytes: Mapped[int]
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"), primary_key=True, doc="The run.")
+    name: Mapped[str] = mapped_column(primary_key=True, doc="The step.")
+    position: Mapped[int] = mapped_column(doc="Its place among the steps that were finished, from 0.")
+    seconds: Mapped[float] = mapped_column(doc="Wall time.")
+    peak_memory_bytes: Mapped[int] = mapped_column(
+        doc="Peak memory, up to the step's end, of the process that did the work."
+    )
 
 
 class CheckRow(Base):
@@ -170,16 +184,18 @@ class CheckRow(Base):
         Index("failed_checks", "name", "subject", "run_id", sqlite_where=_FAILED, postgresql_where=_FAILED),
         _STRICT,
     )
-    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"), primary_key=True)
-    subject: Mapped[str] = mapped_column(primary_key=True)
-    name: Mapped[str] = mapped_column(primary_key=True)
-    position: Mapped[int]
-    verdict: Mapped[str]
-    action: Mapped[str]
-    measured: Mapped[dict[str, Any]]
-    bound: Mapped[str]
-    evidence: Mapped[str]
-    offending_rows: Mapped[list[str]]
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"), primary_key=True, doc="The run.")
+    subject: Mapped[str] = mapped_column(
+        primary_key=True, doc="What was checked: `data`, `champion`, or the name of the trained model."
+    )
+    name: Mapped[str] = mapped_column(primary_key=True, doc="The check.")
+    position: Mapped[int] = mapped_column(doc="Its place among the checks of its subject, from 0.")
+    verdict: Mapped[str] = mapped_column(doc="What it says: `off` was not measured.")
+    action: Mapped[str] = mapped_column(doc="What the configuration makes of a failure.")
+    measured: Mapped[dict[str, Any]] = mapped_column(doc="The numbers by name, as JSON.")
+    bound: Mapped[str] = mapped_column(doc="What they were held against.")
+    evidence: Mapped[str] = mapped_column(doc="What it found, in a sentence.")
+    offending_rows: Mapped[list[str]] = mapped_column(doc="Ids of up to 20 rows that it found, as JSON.")
 
 
 class CandidateRow(Base):
@@ -187,17 +203,21 @@ class CandidateRow(Base):
 
     __tablename__ = "candidates"
     __table_args__ = (UniqueConstraint("run_id", "model"), finite("training_seconds"), _STRICT)
-    id: Mapped[str] = mapped_column(primary_key=True)
-    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"), index=True)
-    model: Mapped[str]
-    bundle: Mapped[str]
-    device: Mapped[str]
-    num_parameters: Mapped[int]
-    best_epoch: Mapped[int]
-    training_seconds: Mapped[float]
-    training_key: Mapped[str] = mapped_column(index=True)
-    reused_from: Mapped[str]
-    created_at: Mapped[datetime]
+    id: Mapped[str] = mapped_column(primary_key=True, doc="Its run's id, a slash and the model's name.")
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"), index=True, doc="The run that trained it.")
+    model: Mapped[str] = mapped_column(doc="The model's name.")
+    bundle: Mapped[str] = mapped_column(doc="The bundle's digest: SHA-256 of its manifest.")
+    device: Mapped[str] = mapped_column(doc="What trained it.")
+    num_parameters: Mapped[int] = mapped_column(doc="Trainable and other weights.")
+    best_epoch: Mapped[int] = mapped_column(doc="The epoch whose weights were kept, from 1.")
+    training_seconds: Mapped[float] = mapped_column(doc="Wall time of the training.")
+    training_key: Mapped[str] = mapped_column(
+        index=True, doc="Hash of all that decides what training gives; empty of old ones."
+    )
+    reused_from: Mapped[str] = mapped_column(
+        doc="The candidate whose training it shares; empty where it was trained in its own run."
+    )
+    created_at: Mapped[datetime] = mapped_column(doc="When it was written down, UTC.")
 
 
 class EpochRow(Base):
@@ -214,14 +234,14 @@ class EpochRow(Base):
         share("validation_accuracy"),
         _STRICT,
     )
-    candidate_id: Mapped[str] = mapped_column(ForeignKey("candidates.id"), primary_key=True)
-    epoch: Mapped[int] = mapped_column(primary_key=True)
-    loss: Mapped[float]
-    accuracy: Mapped[float]
-    validation_loss: Mapped[float]
-    validation_accuracy: Mapped[float]
-    learning_rate: Mapped[float]
-    seconds: Mapped[float]
+    candidate_id: Mapped[str] = mapped_column(ForeignKey("candidates.id"), primary_key=True, doc="The candidate.")
+    epoch: Mapped[int] = mapped_column(primary_key=True, doc="Its number, from 1.")
+    loss: Mapped[float] = mapped_column(doc="On training rows, in nats.")
+    accuracy: Mapped[float] = mapped_column(doc="On training rows, a share.")
+    validation_loss: Mapped[float] = mapped_column(doc="On validation rows, in nats.")
+    validation_accuracy: Mapped[float] = mapped_column(doc="On validation rows, a share.")
+    learning_rate: Mapped[float] = mapped_column(doc="Adam's step size.")
+    seconds: Mapped[float] = mapped_column(doc="Wall time.")
 
 
 class MetricRow(Base):
@@ -240,14 +260,14 @@ class MetricRow(Base):
         Index("test_accuracies", "value", "candidate_id", sqlite_where=_TEST_SCORE, postgresql_where=_TEST_SCORE),
         _STRICT,
     )
-    candidate_id: Mapped[str] = mapped_column(ForeignKey("candidates.id"), primary_key=True)
-    split: Mapped[str] = mapped_column(primary_key=True)
-    name: Mapped[str] = mapped_column(primary_key=True)
-    scope: Mapped[str] = mapped_column(primary_key=True)
-    value: Mapped[float]
-    lower: Mapped[float | None]
-    upper: Mapped[float | None]
-    confidence: Mapped[float | None]
+    candidate_id: Mapped[str] = mapped_column(ForeignKey("candidates.id"), primary_key=True, doc="The candidate.")
+    split: Mapped[str] = mapped_column(primary_key=True, doc="The rows that it was measured on.")
+    name: Mapped[str] = mapped_column(primary_key=True, doc="The metric.")
+    scope: Mapped[str] = mapped_column(primary_key=True, doc="The whole split, or one class of it.")
+    value: Mapped[float] = mapped_column(doc="The number.")
+    lower: Mapped[float | None] = mapped_column(doc="Lower end of its two-sided interval, where there is one.")
+    upper: Mapped[float | None] = mapped_column(doc="Upper end of it.")
+    confidence: Mapped[float | None] = mapped_column(doc="The interval's confidence, such as 0.95.")
 
 
 class ConfusionMatrixRow(Base):
@@ -262,12 +282,12 @@ class ConfusionMatrixRow(Base):
         ),
         _STRICT,
     )
-    candidate_id: Mapped[str] = mapped_column(ForeignKey("candidates.id"), primary_key=True)
-    split: Mapped[str] = mapped_column(primary_key=True)
-    true_negatives: Mapped[int]
-    false_positives: Mapped[int]
-    false_negatives: Mapped[int]
-    true_positives: Mapped[int]
+    candidate_id: Mapped[str] = mapped_column(ForeignKey("candidates.id"), primary_key=True, doc="The candidate.")
+    split: Mapped[str] = mapped_column(primary_key=True, doc="The rows that were counted.")
+    true_negatives: Mapped[int] = mapped_column(doc="Rows of class 0 that it calls so.")
+    false_positives: Mapped[int] = mapped_column(doc="Rows of class 0 that it calls 1.")
+    false_negatives: Mapped[int] = mapped_column(doc="Rows of class 1 that it calls 0.")
+    true_positives: Mapped[int] = mapped_column(doc="Rows of class 1 that it calls so.")
 
 
 class DecisionRow(Base):
@@ -283,14 +303,16 @@ class DecisionRow(Base):
         UniqueConstraint("run_id", "candidate_id"),
         _STRICT,
     )
-    id: Mapped[str] = mapped_column(primary_key=True)
-    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"))
-    candidate_id: Mapped[str] = mapped_column(ForeignKey("candidates.id"), index=True)
-    kind: Mapped[str]
-    verdict: Mapped[str]
-    reason: Mapped[str]
-    test_id: Mapped[str]
-    decided_at: Mapped[datetime]
+    id: Mapped[str] = mapped_column(primary_key=True, doc="The deciding run's id, a slash and the model's name.")
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"), doc="The run that decided.")
+    candidate_id: Mapped[str] = mapped_column(
+        ForeignKey("candidates.id"), index=True, doc="The candidate that was decided on."
+    )
+    kind: Mapped[str] = mapped_column(doc="How the candidate comes to serve, if it does.")
+    verdict: Mapped[str] = mapped_column(doc="What was decided; `would …` in a dry run.")
+    reason: Mapped[str] = mapped_column(doc="Why, in a sentence.")
+    test_id: Mapped[str] = mapped_column(doc="The test rows that were used.")
+    decided_at: Mapped[datetime] = mapped_column(doc="When it was written down, UTC.")
 
 
 class GateRow(Base):
@@ -303,13 +325,13 @@ class GateRow(Base):
         Index("failed_gates", "decision_id", "position", sqlite_where=_FAILED, postgresql_where=_FAILED),
         _STRICT,
     )
-    decision_id: Mapped[str] = mapped_column(ForeignKey("decisions.id"), primary_key=True)
-    name: Mapped[str] = mapped_column(primary_key=True)
-    position: Mapped[int]
-    verdict: Mapped[str]
-    value: Mapped[float | None]
-    bound: Mapped[float | None]
-    words: Mapped[str]
+    decision_id: Mapped[str] = mapped_column(ForeignKey("decisions.id"), primary_key=True, doc="The decision.")
+    name: Mapped[str] = mapped_column(primary_key=True, doc="The gate.")
+    position: Mapped[int] = mapped_column(doc="Its place among the decision's gates, from 0.")
+    verdict: Mapped[str] = mapped_column(doc="Whether it was passed.")
+    value: Mapped[float | None] = mapped_column(doc="What was measured; empty where nothing could be.")
+    bound: Mapped[float | None] = mapped_column(doc="What it was held against.")
+    words: Mapped[str] = mapped_column(doc="What it says, in a sentence.")
 
 
 class DiagnosisRow(Base):
@@ -321,12 +343,12 @@ class DiagnosisRow(Base):
         Index("first_suspects", "decision_id", sqlite_where=_FIRST, postgresql_where=_FIRST),
         _STRICT,
     )
-    decision_id: Mapped[str] = mapped_column(ForeignKey("decisions.id"), primary_key=True)
-    cause: Mapped[str] = mapped_column(primary_key=True)
-    position: Mapped[int]
-    standing: Mapped[str]
-    evidence: Mapped[str]
-    remedy: Mapped[str]
+    decision_id: Mapped[str] = mapped_column(ForeignKey("decisions.id"), primary_key=True, doc="The rejection.")
+    cause: Mapped[str] = mapped_column(primary_key=True, doc="What may have led to it.")
+    position: Mapped[int] = mapped_column(doc="Its place, from 0: the strongest first.")
+    standing: Mapped[str] = mapped_column(doc="How sure that is.")
+    evidence: Mapped[str] = mapped_column(doc="What speaks for or against it, with the numbers.")
+    remedy: Mapped[str] = mapped_column(doc="What to do about it.")
 
 
 class ComparisonRow(Base):
@@ -342,22 +364,26 @@ class ComparisonRow(Base):
         Index("alpha_spent", "test_id", "comparison", "alpha"),
         _STRICT,
     )
-    test_id: Mapped[str] = mapped_column(primary_key=True)
-    comparison: Mapped[int] = mapped_column(primary_key=True)
-    decision_id: Mapped[str] = mapped_column(ForeignKey("decisions.id"), unique=True)
-    champion_id: Mapped[str] = mapped_column(ForeignKey("candidates.id"))
-    alpha: Mapped[float]
-    num_rows: Mapped[int]
-    only_challenger: Mapped[int]
-    only_champion: Mapped[int]
-    p_value: Mapped[float]
-    difference: Mapped[float]
-    lower: Mapped[float]
-    upper: Mapped[float]
-    auc_difference: Mapped[float | None]
-    auc_lower: Mapped[float | None]
-    auc_upper: Mapped[float | None]
-    auc_standard_error: Mapped[float | None]
+    test_id: Mapped[str] = mapped_column(primary_key=True, doc="The test rows.")
+    comparison: Mapped[int] = mapped_column(primary_key=True, doc="How many comparisons they had seen before.")
+    decision_id: Mapped[str] = mapped_column(
+        ForeignKey("decisions.id"), unique=True, doc="The decision that it was made for."
+    )
+    champion_id: Mapped[str] = mapped_column(ForeignKey("candidates.id"), doc="The champion's candidate.")
+    alpha: Mapped[float] = mapped_column(doc="The error that it may make, and so spends.")
+    num_rows: Mapped[int] = mapped_column(doc="Rows that both were scored on.")
+    only_challenger: Mapped[int] = mapped_column(doc="Rows that only the challenger gets right.")
+    only_champion: Mapped[int] = mapped_column(doc="Rows that only the champion gets right.")
+    p_value: Mapped[float] = mapped_column(doc="Exact McNemar, one-sided: that the challenger is not better.")
+    difference: Mapped[float] = mapped_column(doc="Accuracy of the challenger minus the champion's.")
+    lower: Mapped[float] = mapped_column(doc="Lower end of its interval at 95 %.")
+    upper: Mapped[float] = mapped_column(doc="Upper end of it.")
+    auc_difference: Mapped[float | None] = mapped_column(
+        doc="AUC of the challenger minus the champion's; empty where it is undefined."
+    )
+    auc_lower: Mapped[float | None] = mapped_column(doc="Lower end of its interval at 95 % (DeLong).")
+    auc_upper: Mapped[float | None] = mapped_column(doc="Upper end of it.")
+    auc_standard_error: Mapped[float | None] = mapped_column(doc="DeLong's, of that difference.")
 
 
 class ChampionRow(Base):
@@ -374,15 +400,17 @@ class ChampionRow(Base):
         UniqueConstraint("line", "previous"),
         _STRICT,
     )
-    line: Mapped[str] = mapped_column(primary_key=True)
-    position: Mapped[int] = mapped_column(primary_key=True)
-    previous: Mapped[int]
-    decision_id: Mapped[str] = mapped_column(ForeignKey("decisions.id"), unique=True)
-    candidate_id: Mapped[str] = mapped_column(ForeignKey("candidates.id"))
-    succession: Mapped[str]
-    mark: Mapped[int]
-    reason: Mapped[str]
-    promoted_at: Mapped[datetime] = mapped_column(index=True)
+    line: Mapped[str] = mapped_column(primary_key=True, doc="The line that it serves.")
+    position: Mapped[int] = mapped_column(primary_key=True, doc="Its place in the line's history, from 1.")
+    previous: Mapped[int] = mapped_column(doc="The place before: no two can follow the same one.")
+    decision_id: Mapped[str] = mapped_column(
+        ForeignKey("decisions.id"), unique=True, doc="The decision that put it there."
+    )
+    candidate_id: Mapped[str] = mapped_column(ForeignKey("candidates.id"), doc="The candidate that serves.")
+    succession: Mapped[str] = mapped_column(doc="How it came to serve.")
+    mark: Mapped[int] = mapped_column(doc="Place of the line's high-water mark from here on.")
+    reason: Mapped[str] = mapped_column(doc="Why, in a sentence.")
+    promoted_at: Mapped[datetime] = mapped_column(index=True, doc="When it began to serve, UTC.")
 
 
 class ObservationRow(Base):
@@ -403,22 +431,24 @@ class ObservationRow(Base):
         CheckConstraint("verdict = 'too few rows' OR num_new > 0", name="verdict_is_measured"),
         _STRICT,
     )
-    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"), primary_key=True)
-    line: Mapped[str] = mapped_column(index=True)
-    position: Mapped[int]
-    candidate_id: Mapped[str] = mapped_column(ForeignKey("candidates.id"))
-    num_rows: Mapped[int]
-    num_new: Mapped[int]
-    accuracy: Mapped[float | None]
-    lower: Mapped[float | None]
-    upper: Mapped[float | None]
-    auc: Mapped[float | None]
-    promoted_accuracy: Mapped[float]
-    predicted_positive: Mapped[float | None]
-    positive: Mapped[float | None]
-    verdict: Mapped[str]
-    reason: Mapped[str]
-    observed_at: Mapped[datetime]
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"), primary_key=True, doc="The monitor's run.")
+    line: Mapped[str] = mapped_column(index=True, doc="Whose champion.")
+    position: Mapped[int] = mapped_column(doc="The champion's place in its line's history.")
+    candidate_id: Mapped[str] = mapped_column(ForeignKey("candidates.id"), doc="The champion's candidate.")
+    num_rows: Mapped[int] = mapped_column(doc="Labelled rows that were read and can be used.")
+    num_new: Mapped[int] = mapped_column(
+        doc="Those that the champion's dataset does not hold; all shares are of these."
+    )
+    accuracy: Mapped[float | None] = mapped_column(doc="Share of them that it gets right; empty without any.")
+    lower: Mapped[float | None] = mapped_column(doc="Lower end of its interval at 95 %.")
+    upper: Mapped[float | None] = mapped_column(doc="Upper end of it.")
+    auc: Mapped[float | None] = mapped_column(doc="AUC on them; empty where it is undefined.")
+    promoted_accuracy: Mapped[float] = mapped_column(doc="Its test accuracy when it was promoted.")
+    predicted_positive: Mapped[float | None] = mapped_column(doc="Share that it labels positive.")
+    positive: Mapped[float | None] = mapped_column(doc="Share that is positive.")
+    verdict: Mapped[str] = mapped_column(doc="What is said of it.")
+    reason: Mapped[str] = mapped_column(doc="What led to that, in a sentence.")
+    observed_at: Mapped[datetime] = mapped_column(doc="When it was written down, UTC.")
 
 
 _APPEND_ONLY = ("champions", "comparisons", "decisions", "diagnoses", "gates", "observations")
