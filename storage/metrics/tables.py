@@ -21,21 +21,19 @@ from datetime import datetime
 from typing import Any, get_args
 
 from sqlalchemy import (
-    DDL,
     BigInteger,
     CheckConstraint,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
     Integer,
-    Table,
     Text,
     UniqueConstraint,
-    event,
     text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from storage.metrics.triggers import make_append_only, make_chain
 from storage.metrics.types import Flag, Json, Number, UtcDateTime, finite, one_of, share
 from storage.records import (
     CheckAction,
@@ -451,32 +449,8 @@ class ObservationRow(Base):
     observed_at: Mapped[datetime] = mapped_column(doc="When it was written down, UTC.")
 
 
-_APPEND_ONLY = ("champions", "comparisons", "decisions", "diagnoses", "gates", "observations")
+_APPEND_ONLY = (ChampionRow, ComparisonRow, DecisionRow, DiagnosisRow, GateRow, ObservationRow)
 
-
-def _refuse(table: Table, name: str, event_words: str) -> None:
-    """Make SQLite refuse a kind of change to a table, whatever program asks for it."""
-    trigger = (
-        f"CREATE TRIGGER {table.name}_{name} BEFORE {event_words} "
-        f"BEGIN SELECT RAISE(ABORT, '{table.name} is append-only'); END"
-    )
-    event.listen(table, "after_create", DDL(trigger).execute_if(dialect="sqlite"))  # type: ignore[no-untyped-call]
-
-
-for _name in _APPEND_ONLY:
-    _table = Base.metadata.tables[_name]
-    _refuse(_table, "no_update", f"UPDATE ON {_name}")
-    _refuse(_table, "no_delete", f"DELETE ON {_name}")
-    # INSERT OR REPLACE deletes without the trigger above, unless a program has asked for recursive triggers.
-    _same_key = " AND ".join(f"{column.name} = NEW.{column.name}" for column in _table.primary_key)
-    _refuse(_table, "no_replace", f"INSERT ON {_name} WHEN EXISTS (SELECT 1 FROM {_name} WHERE {_same_key})")
-event.listen(
-    Base.metadata.tables["champions"],
-    "after_create",
-    # A gap in the chain would leave two rows without a successor, and so two champions.
-    DDL(  # type: ignore[no-untyped-call]
-        "CREATE TRIGGER champions_follow BEFORE INSERT ON champions "
-        "WHEN NEW.previous <> (SELECT coalesce(max(position), 0) FROM champions WHERE line = NEW.line) "
-        "BEGIN SELECT RAISE(ABORT, 'champions: position must follow the line''s last one'); END"
-    ).execute_if(dialect="sqlite"),
-)
+for _row in _APPEND_ONLY:
+    make_append_only(Base.metadata.tables[_row.__tablename__])
+make_chain(Base.metadata.tables[ChampionRow.__tablename__])
