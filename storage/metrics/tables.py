@@ -11,8 +11,8 @@
                                                        ├── comparisons   (the ledger of α, a row per use of a test set)
                                                        └── champions     (append-only; the last of a line serves)
 
-On SQLite every table is STRICT, and what is measured is NOT NULL and bounded: a NaN, an infinity or a text in a
-number's place is refused.
+What is measured is NOT NULL and bounded: a NaN, an infinity or a text in a number's place is refused. For that every
+table is STRICT on SQLite.
 """
 
 from __future__ import annotations
@@ -27,14 +27,13 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Integer,
-    Text,
     UniqueConstraint,
     text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from storage.metrics.triggers import make_append_only, make_chain
-from storage.metrics.types import Flag, Json, Number, UtcDateTime, finite, one_of, share
+from storage.metrics.types import Flag, Json, Number, UtcDateTime, Words, finite, one_of, refuse_nan, share
 from storage.records import (
     CheckAction,
     CheckVerdict,
@@ -64,7 +63,7 @@ class Base(DeclarativeBase):
     """Maps Python types to portable column types."""
 
     type_annotation_map = {  # noqa: RUF012 (SQLAlchemy reads it from the class)
-        str: Text(),
+        str: Words,
         # Seeds and bytes need more than PostgreSQL's 32 bits; SQLite's INTEGER has 64.
         int: BigInteger().with_variant(Integer(), "sqlite"),
         float: Number,
@@ -451,6 +450,8 @@ class ObservationRow(Base):
 
 _APPEND_ONLY = (ChampionRow, ComparisonRow, DecisionRow, DiagnosisRow, GateRow, ObservationRow)
 
+for _table in Base.metadata.tables.values():
+    refuse_nan(_table)
 for _row in _APPEND_ONLY:
     make_append_only(Base.metadata.tables[_row.__tablename__])
 make_chain(Base.metadata.tables[ChampionRow.__tablename__])

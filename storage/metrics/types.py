@@ -6,13 +6,16 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Boolean, CheckConstraint, DateTime, Dialect, Double, Integer, Text
+from sqlalchemy import Boolean, CheckConstraint, DateTime, Dialect, Double, Integer, Table, Text
 from sqlalchemy.types import REAL, TypeDecorator, TypeEngine
 
 from storage.content import canonical_json
 
 # STRICT tables know INTEGER, REAL and TEXT only; elsewhere a float is of double precision.
 Number: TypeEngine[float] = Double().with_variant(REAL(), "sqlite")
+
+# Texts sort by their bytes, as on SQLite, whatever language a PostgreSQL database was made for.
+Words: TypeEngine[str] = Text().with_variant(Text(collation="C"), "postgresql")
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -92,3 +95,11 @@ def finite(column: str) -> CheckConstraint:
 def share(column: str) -> CheckConstraint:
     """The column is between 0 and 1 where it has a value."""
     return CheckConstraint(f"{column} BETWEEN 0 AND 1", name=f"{column}_is_share")
+
+
+def refuse_nan(table: Table) -> None:
+    """Have no column of a table hold NaN on PostgreSQL, where it is a value; SQLite takes it for NULL."""
+    for column in table.columns:
+        if isinstance(column.type, Double):
+            number = CheckConstraint(f"{column.name} <> 'NaN'", name=f"{column.name}_is_number")
+            table.append_constraint(number.ddl_if(dialect="postgresql"))
