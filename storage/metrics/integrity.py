@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from storage.errors import StoreError
-from storage.metrics.engine import reading_engine
+from storage.metrics.engine import reading_engine, shown, words_of
 
 _MOST_FINDINGS = 10
 
@@ -26,7 +26,7 @@ def damage_of(url: str) -> list[str] | None:
             said = connection.exec_driver_sql(f"PRAGMA quick_check({_MOST_FINDINGS})").scalars().all()
             orphans = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
     except OperationalError as error:
-        raise StoreError(f"the metrics store at {url} could not be checked: {error.orig}") from error
+        raise StoreError(f"the metrics store at {shown(url)} could not be checked: {words_of(error)}") from error
     except DatabaseError as error:
         return [str(error.orig)]
     found = [" ".join(str(words).split()) for words in said if words != "ok"]

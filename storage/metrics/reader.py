@@ -6,12 +6,12 @@ from collections import defaultdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, func, inspect, select
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy import ExceptionContext, Row, Select, event, func, inspect, select
+from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.orm import Session
 
 from storage.errors import NotFoundError, StoreError
-from storage.metrics.engine import reading_engine
+from storage.metrics.engine import reading_engine, shown, words_of
 from storage.metrics.store import check_version
 from storage.metrics.tables import (
     Base,
@@ -57,11 +57,12 @@ class MetricsReader:
         try:
             with self._engine.connect() as connection:
                 if not inspect(connection).has_table(SchemaVersion.__tablename__):
-                    raise StoreError(f"{self._engine.url!r} is a database, but not a metrics store.")
+                    raise StoreError(f"{shown(url)!r} is a database, but not a metrics store.")
                 version = connection.scalar(select(SchemaVersion.version))
         except DatabaseError as error:
-            raise StoreError(f"the metrics store at {self._engine.url!r} cannot be read: {error.orig}") from error
-        check_version(version, self._engine.url.render_as_string())
+            raise StoreError(f"the metrics store at {shown(url)} cannot be read: {words_of(error)}") from error
+        check_version(version, shown(url))
+        event.listen(self._engine, "handle_error", _tell)
 
     def history(self, limit: int = 20) -> list[RunSummary]:
         """The last runs, newest first."""
@@ -282,6 +283,12 @@ class MetricsReader:
             "left": max(0.0, total - spent),
             "next": total / ((row[0] + 1) * (row[0] + 2)),
         }
+
+
+def _tell(context: ExceptionContext) -> None:
+    if isinstance(context.sqlalchemy_exception, OperationalError):
+        words = words_of(context.sqlalchemy_exception)
+        raise StoreError(f"the metrics store could not be read: {words}") from context.sqlalchemy_exception
 
 
 def _trained(session: Session, row: CandidateRow) -> TrainedReference:

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from storage.errors import SchemaVersionError, SlotTakenError, StaleDecisionError, StoreError
 from storage.metrics.claims import mark_if_dead, refusal_of
-from storage.metrics.engine import Lease, writing_engine
+from storage.metrics.engine import Lease, shown, words_of, writing_engine
 from storage.metrics.rows import (
     add_champion,
     add_comparison,
@@ -49,8 +49,6 @@ from storage.records import (
     Stage,
 )
 
-_TRIES = 3
-
 
 class MetricsStore:
     """The store, opened for writing. Makes the tables where there are none."""
@@ -72,8 +70,8 @@ class MetricsStore:
                     connection.execute(insert(SchemaVersion).values(one=1, version=SCHEMA_VERSION))
                 version = connection.scalar(select(SchemaVersion.version))
         except DatabaseError as error:
-            raise StoreError(f"the metrics store at {self._engine.url!r} cannot be opened: {error.orig}") from error
-        check_version(version, self._engine.url.render_as_string())
+            raise StoreError(f"the metrics store at {shown(url)} cannot be opened: {words_of(error)}") from error
+        check_version(version, shown(url))
 
     def start_run(self, start: RunStart) -> str:
         """Write a run down as running, owned by this process, and return its id.
@@ -84,14 +82,10 @@ class MetricsStore:
             SlotTakenError: The slot has its one run, or a later one has its result already. The run is written down as
                 skipped, without the slot; the error knows its id.
         """
-        for attempt in range(_TRIES):
-            try:
-                run_id, refusal = self._start(start)
-                break
-            except IntegrityError as error:
-                # PostgreSQL lets two look for a holder at once and refuses the second's row: now it finds the first.
-                if attempt == _TRIES - 1:
-                    raise StoreError(f"the run could not be written down: {error.orig}") from error
+        try:
+            run_id, refusal = self._start(start)
+        except IntegrityError as error:
+            raise StoreError(f"the run could not be written down: {words_of(error)}") from error
         if refusal:
             taken = SlotTakenError(refusal)
             taken.run_id = run_id
@@ -254,8 +248,8 @@ class MetricsStore:
                         add_champion(session, of, decision, line, champion_position)
         except IntegrityError as error:
             if _is_taken(error):
-                raise StaleDecisionError(f"somebody else decided at the same time: {error.orig}") from error
-            raise StoreError(f"the decision could not be recorded: {error.orig}") from error
+                raise StaleDecisionError(f"somebody else decided at the same time: {words_of(error)}") from error
+            raise StoreError(f"the decision could not be recorded: {words_of(error)}") from error
 
     def _write(self) -> _Transaction:
         return _Transaction(self._engine)
@@ -276,7 +270,7 @@ class _Transaction(Session):
         finally:
             self.close()
         if isinstance(value, OperationalError):
-            raise StoreError(f"the metrics store could not be written to: {value.orig}") from value
+            raise StoreError(f"the metrics store could not be written to: {words_of(value)}") from value
 
 
 def check_version(version: int | None, url: str) -> None:
@@ -294,4 +288,6 @@ def check_version(version: int | None, url: str) -> None:
 
 def _is_taken(error: IntegrityError) -> bool:
     """Whether a place in a chain was taken already, in the words of SQLite, PostgreSQL and our own triggers."""
-    return any(words in str(error.orig).lower() for words in ("unique", "duplicate", "must follow", "append-only"))
+    # PostgreSQL quotes the row on the lines that follow, and a row may hold any words.
+    said = str(error.orig).lower().partition("\n")[0]
+    return any(words in said for words in ("unique", "must follow", "append-only"))
