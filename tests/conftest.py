@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.postgresql import PostgreSQL, programs, serve_postgresql
 from tests.serving import Served, serve
 
 
@@ -21,6 +23,16 @@ def imdb_file() -> Path:
     if not path.is_file():
         pytest.skip(f"there is no {path}")
     return path
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQL]:
+    """A PostgreSQL server of the tests' own."""
+    installed = programs()
+    if installed is None:
+        pytest.skip("PostgreSQL is not installed (Debian: apt install postgresql)")
+    with serve_postgresql(installed) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

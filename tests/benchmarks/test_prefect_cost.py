@@ -16,8 +16,7 @@ COST = {"import": 2.0, "first_run": 7.5, "run": 0.5, "task": 0.0625, "call": 0.0
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
-    path = tmp_path / "metrics.db"
-    return Bench(path, MetricsStore(f"sqlite:///{path}"))
+    return Bench(MetricsStore(f"sqlite:///{tmp_path}/metrics.db"))
 
 
 def test_the_share_is_that_of_the_import_the_first_run_and_each_task() -> None:

@@ -37,7 +37,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 @pytest.fixture
 def bench(settings: Settings) -> Bench:
     """An empty store in that home."""
-    return Bench(settings.home / "metrics.db", MetricsStore(settings.database_url))
+    return Bench(MetricsStore(settings.database_url))
 
 
 @pytest.fixture

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
 from pathlib import Path
-from sqlite3 import connect
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pytest
+from sqlalchemy import NullPool, create_engine
 
 from storage.metrics.reader import MetricsReader
 from storage.metrics.store import MetricsStore
@@ -33,6 +33,7 @@ from storage.records import (
 )
 from storage.sequences import Sequences
 from storage.snapshots import Rows, row_ids
+from tests.postgresql import PostgreSQL
 
 ROOT = Path(__file__).parents[2]
 PASSED = Gate("accuracy", "pass", 0.9, 0.55, "accuracy is above chance")
@@ -59,9 +60,8 @@ def comparison(champion_id: str, index: int, **changes: Any) -> Comparison:
 
 @dataclasses.dataclass(frozen=True)
 class Bench:
-    """A store in a file of its own, and short ways to fill it and to look into it."""
+    """A store in a database of its own, and short ways to fill it and to look into it."""
 
-    file: Path
     store: MetricsStore
 
     @property
@@ -150,9 +150,11 @@ class Bench:
         return run_id
 
     def query(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
-        """Run one statement with plain sqlite3, as any other program may."""
-        with closing(connect(self.file, isolation_level=None)) as connection:
-            return connection.execute(sql, values).fetchall()
+        """Run one statement in a plain connection, as any other program may."""
+        engine = create_engine(self.url, poolclass=NullPool)
+        with engine.begin() as connection:
+            found = connection.exec_driver_sql(sql if engine.name == "sqlite" else sql.replace("?", "%s"), values)
+            return [tuple(row) for row in found] if found.returns_rows else []
 
     def count(self, table: str) -> int:
         number = self.query(f"SELECT count(*) FROM {table}")[0][0]
@@ -160,20 +162,74 @@ class Bench:
         return number
 
 
+@dataclasses.dataclass(frozen=True)
+class FileBench(Bench):
+    """A store in a SQLite file."""
+
+    @property
+    def file(self) -> Path:
+        return Path(self.url.removeprefix("sqlite:///"))
+
+
+class Databases(Protocol):
+    """Where new databases come from, and go to."""
+
+    def new_url(self) -> str: ...
+
+    def drop(self, url: str) -> None: ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Files:
+    """SQLite files."""
+
+    folder: Path
+    _numbers: Iterator[int] = dataclasses.field(default_factory=itertools.count)
+
+    def new_url(self) -> str:
+        return f"sqlite:///{self.folder}/{next(self._numbers)}.db"
+
+    def drop(self, url: str) -> None:
+        Path(url.removeprefix("sqlite:///")).unlink()
+
+
 @pytest.fixture(scope="session")
-def make_bench(tmp_path_factory: pytest.TempPathFactory) -> MakeBench:
+def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
+    return Files(tmp_path_factory.mktemp("stores"))
+
+
+@pytest.fixture(scope="session", params=["files", "postgresql"], ids=["SQLite", "PostgreSQL"])
+def databases(request: pytest.FixtureRequest) -> Databases:
+    """Databases of either kind: what uses them is tested on both."""
+    found: Databases = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture(scope="session")
+def make_bench(databases: Databases) -> MakeBench:
     """New stores, for fixtures that outlive a test."""
-
-    def make() -> Bench:
-        file = tmp_path_factory.mktemp("store") / "metrics.db"
-        return Bench(file, MetricsStore(f"sqlite:///{file}"))
-
-    return make
+    return lambda: Bench(MetricsStore(databases.new_url()))
 
 
 @pytest.fixture
-def bench(make_bench: MakeBench) -> Bench:
-    return make_bench()
+def bench(databases: Databases) -> Iterator[Bench]:
+    url = databases.new_url()
+    yield Bench(MetricsStore(url))
+    databases.drop(url)
+
+
+@pytest.fixture
+def file_bench(files: Files) -> FileBench:
+    """A store in a SQLite file, for what only a file can suffer."""
+    return FileBench(MetricsStore(files.new_url()))
+
+
+@pytest.fixture
+def server_bench(postgresql: PostgreSQL) -> Iterator[Bench]:
+    """A store on a PostgreSQL server, for what only a server can do."""
+    url = postgresql.new_url()
+    yield Bench(MetricsStore(url))
+    postgresql.drop(url)
 
 
 @pytest.fixture(scope="module")

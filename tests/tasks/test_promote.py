@@ -73,7 +73,7 @@ class World:
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.delenv("RETRAIN_DATABASE_URL", raising=False)
     monkeypatch.setenv("RETRAIN_HOME", str(tmp_path))
-    world = World(Bench(tmp_path / "metrics.db", MetricsStore(f"sqlite:///{tmp_path / 'metrics.db'}")))
+    world = World(Bench(MetricsStore(f"sqlite:///{tmp_path / 'metrics.db'}")))
 
     def predictions(_root: Path, bundle: str) -> Predictions:
         said = world.says[bundle]

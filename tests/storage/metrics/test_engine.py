@@ -18,7 +18,7 @@ from storage.metrics.engine import Lease, reading_engine, wal_is_safe, writing_e
 from storage.processes import start_mark
 
 if TYPE_CHECKING:
-    from tests.storage.conftest import Bench, Spawn
+    from tests.storage.conftest import Bench, FileBench, Spawn
 
 
 def pragma(url: str, name: str) -> object:
@@ -68,13 +68,13 @@ def test_the_journal_is_wal_only_where_wal_is_safe(
 @pytest.mark.parametrize(
     ("name", "value"), [("synchronous", 2), ("foreign_keys", 1), ("recursive_triggers", 1), ("busy_timeout", 30_000)]
 )
-def test_a_writing_connection_is_safe_by_its_pragmas(bench: Bench, name: str, value: int) -> None:
-    assert pragma(bench.url, name) == value
+def test_a_writing_connection_is_safe_by_its_pragmas(file_bench: FileBench, name: str, value: int) -> None:
+    assert pragma(file_bench.url, name) == value
 
 
 def test_a_transaction_holds_the_write_lock_from_its_start(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "_BUSY_TIMEOUT_MS", 10)
-    with writing_engine(bench.url).begin(), pytest.raises(OperationalError, match="locked"):
+    with writing_engine(bench.url).begin(), pytest.raises(OperationalError, match=r"locked|lock timeout"):
         writing_engine(bench.url).begin().__enter__()
 
 
@@ -96,16 +96,16 @@ def test_a_reader_is_not_kept_out_by_a_writer_that_has_not_committed(bench: Benc
         "DROP TABLE runs",
     ],
 )
-def test_a_reading_connection_cannot_write(bench: Bench, statement: str) -> None:
-    bench.start_run()
-    before = bench.file.read_bytes()
+def test_a_reading_connection_cannot_write(file_bench: FileBench, statement: str) -> None:
+    file_bench.start_run()
+    before = file_bench.file.read_bytes()
 
-    with reading_engine(bench.url).connect() as connection:
+    with reading_engine(file_bench.url).connect() as connection:
         with pytest.raises(OperationalError, match="attempt to write a readonly database"):
             connection.exec_driver_sql(statement)
         connection.commit()
 
-    assert bench.file.read_bytes() == before
+    assert file_bench.file.read_bytes() == before
 
 
 @pytest.mark.parametrize("name", ["metrics.db", "folder/metrics.db"])
@@ -135,7 +135,7 @@ def test_a_url_that_sqlalchemy_does_not_know_is_refused_with_a_sentence(url: str
 def test_a_driver_that_is_not_installed_is_refused_with_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "psycopg", None)
 
-    with pytest.raises(OptionError, match=r"RETRAIN_DATABASE_URL cannot be used: .*psycopg"):
+    with pytest.raises(OptionError, match=r"package psycopg is not installed \(`pip install '\.\[postgresql\]'`"):
         writing_engine("postgresql+psycopg://host/name")
 
 
@@ -144,11 +144,32 @@ def test_a_url_whose_port_is_no_number_is_refused() -> None:
         writing_engine("postgresql://host:port/name")
 
 
-def test_a_password_is_not_repeated_in_an_error() -> None:
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql+nosuch://user:secret@host/name",
+        "postgresql://user:secret@host:port/name",
+        "postgresql://user:p@secret:word@host/name",
+        "mysql://user:secret@host/name?ssl_key=secret",
+        "postgresql+asyncpg://user:secret@host/name",
+    ],
+)
+def test_a_password_is_not_repeated_in_an_error(url: str) -> None:
     with pytest.raises(OptionError) as caught:
-        writing_engine("postgresql+nosuch://user:secret@host/name")
+        writing_engine(url)
 
     assert "secret" not in str(caught.value)
+
+
+def test_a_database_that_is_neither_sqlite_nor_postgresql_is_refused() -> None:
+    with pytest.raises(OptionError, match="no store can be kept in 'mysql'"):
+        writing_engine("mysql://host/name")
+
+
+@pytest.mark.parametrize("url", ["sqlite+aiosqlite:///metrics.db", "postgresql+asyncpg://host/name"])
+def test_an_asynchronous_driver_is_refused(url: str) -> None:
+    with pytest.raises(OptionError, match="is asynchronous"):
+        writing_engine(url)
 
 
 def test_this_process_lives() -> None:
