@@ -3,7 +3,7 @@
 Read from the environment, once, by whoever starts a command; nothing here has a side effect at import.
 
 RETRAIN_HOME          folder of snapshots, bundles and the SQLite store; default ~/.retrain
-RETRAIN_DATABASE_URL  any SQLAlchemy URL; default sqlite:///<home>/metrics.db
+RETRAIN_DATABASE_URL  a SQLAlchemy URL of SQLite or PostgreSQL; default sqlite:///<home>/metrics.db
 RETRAIN_IMDB_FILE     an imdb.npz that the source `auto` takes before it looks anywhere else
 RETRAIN_SOURCES       the file that gives sources their names; default <home>/sources.toml
 RETRAIN_NOTIFY_URL    a webhook that `retrain up` lets Prefect send decisions and alarms to; default none
