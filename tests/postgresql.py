@@ -23,6 +23,8 @@ from sqlalchemy import make_url
 _DEBIAN = Path("/usr/lib/postgresql")
 # Texts that sort as a dictionary does, as in the database that most installations make.
 _CLUSTER = ("--encoding=UTF8", "--locale=C", "--locale-provider=icu", "--icu-locale=en")
+# A server's clock may show any zone.
+_ABROAD = ("-c", "timezone=America/New_York")
 # The folder does not outlive the tests: nothing needs to reach the disk.
 _HASTY = ("-c", "fsync=off", "-c", "full_page_writes=off", "-c", "synchronous_commit=off")
 
@@ -81,9 +83,11 @@ def serve_postgresql(installed: Path) -> Iterator[PostgreSQL]:
         made = [str(installed / "initdb"), "-D", str(data), "-U", "postgres", "-A", "trust", "--no-sync", *_CLUSTER]
         done = subprocess.run(made, cwd=folder, capture_output=True, text=True, check=False, **who)
         assert done.returncode == 0, done.stderr
-        command = [str(installed / "postgres"), "-D", str(data), "-k", str(folder), "-c", "listen_addresses=", *_HASTY]
+        command = [str(installed / "postgres"), "-D", str(data), "-k", str(folder), "-c", "listen_addresses="]
         with log.open("wb") as file:
-            process = subprocess.Popen(command, cwd=folder, stdout=file, stderr=file, start_new_session=True, **who)
+            process = subprocess.Popen(
+                [*command, *_ABROAD, *_HASTY], cwd=folder, stdout=file, stderr=file, start_new_session=True, **who
+            )
         server = PostgreSQL(folder, process.pid, count())
         _wait(server, process, log)
         yield server
