@@ -10,7 +10,7 @@ from sqlalchemy import ExceptionContext, Row, Select, event, func, inspect, sele
 from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.orm import Session
 
-from storage.errors import NotFoundError, StoreError
+from storage.errors import MissingStoreError, NotFoundError, StoreError
 from storage.metrics.engine import reading_engine, shown, words_of
 from storage.metrics.store import check_version
 from storage.metrics.tables import (
@@ -56,7 +56,11 @@ class MetricsReader:
         self._engine = reading_engine(url)
         try:
             with self._engine.connect() as connection:
-                if not inspect(connection).has_table(SchemaVersion.__tablename__):
+                tables = inspect(connection).get_table_names()
+                if not tables and connection.dialect.name != "sqlite":
+                    # A server's database is made before anything is written to it, a file is not.
+                    raise MissingStoreError(f"there is no metrics store at {shown(url)} yet: `retrain run` makes it.")
+                if SchemaVersion.__tablename__ not in tables:
                     raise StoreError(f"{shown(url)!r} is a database, but not a metrics store.")
                 version = connection.scalar(select(SchemaVersion.version))
         except DatabaseError as error:

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import inspect, text
 from sqlalchemy.exc import DatabaseError
 
-from storage.errors import StaleDecisionError, StoreError
+from storage.errors import MissingStoreError, StaleDecisionError, StoreError
 from storage.metrics.engine import reading_engine, writing_engine
 from storage.metrics.reader import MetricsReader
 from storage.metrics.store import MetricsStore
@@ -159,13 +159,17 @@ def test_a_database_that_is_not_there_is_named(postgresql: PostgreSQL, open_stor
     assert 'database "nowhere" does not exist' in one_sentence(caught)
 
 
-def test_a_database_without_a_store_is_no_store_to_read_and_stays_empty(postgresql: PostgreSQL) -> None:
+def test_an_empty_database_is_a_store_that_is_not_there_yet_and_stays_empty(postgresql: PostgreSQL) -> None:
     url = postgresql.new_url()
 
-    with pytest.raises(StoreError, match="is a database, but not a metrics store"):
+    with pytest.raises(MissingStoreError, match=r"there is no metrics store at .* yet: `retrain run` makes it"):
         MetricsReader(url)
     with reading_engine(url).connect() as connection:
         assert inspect(connection).get_table_names() == []
+    with writing_engine(url).begin() as connection:
+        connection.execute(text("CREATE TABLE other (id INTEGER)"))
+    with pytest.raises(StoreError, match="is a database, but not a metrics store"):
+        MetricsReader(url)
     postgresql.drop(url)
 
 
