@@ -3,8 +3,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import inspect
 
-from storage.metrics.engine import writing_engine
+from storage.metrics.engine import reading_engine, writing_engine
 from storage.metrics.views import VIEWS, View, make_views
 from storage.records import CheckResult, Decision, Gate, Stage, Suspect
 from tests.storage.conftest import PASSED, comparison, evaluation
@@ -43,9 +44,9 @@ def retrained(bench: Bench) -> tuple[Bench, str]:
 
 @pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.name)
 def test_a_fresh_store_has_the_view_with_the_columns_that_are_described(bench: Bench, view: View) -> None:
-    columns = [name for _, name, *_ in bench.query(f"PRAGMA table_info({view.name})")]
+    columns = inspect(reading_engine(bench.url)).get_columns(view.name)
 
-    assert columns == list(view.columns)
+    assert [column["name"] for column in columns] == list(view.columns)
     assert rows(bench, view.name) == []
     assert all(words.endswith(".") for words in (view.description, *view.columns.values()))
 
@@ -59,9 +60,7 @@ def test_views_are_made_anew_in_place_of_old_ones(bench: Bench) -> None:
         with writing_engine(bench.url).begin() as connection:
             make_views(connection)
 
-    assert {name for (name,) in bench.query("SELECT name FROM sqlite_master WHERE type = 'view'")} == {
-        view.name for view in VIEWS
-    }
+    assert set(inspect(reading_engine(bench.url)).get_view_names()) == {view.name for view in VIEWS}
     assert rows(bench, "served") == []
 
 
