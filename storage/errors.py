@@ -5,6 +5,7 @@ RetrainError
 │   ├── SourceError         the reviews cannot be read: missing, truncated, not the layout that was expected
 │   │   └── UnavailableSourceError  the source did not answer, for a reason that can pass
 │   ├── OptionError         an option, a setting or a folder that cannot be used
+│   ├── QueryError          a question that the store does not answer: no SQL, more than reading, or too much of it
 │   └── NotFoundError       a run, a champion or a model of that name is not there; exits with 4
 ├── NothingChangedError     a finished run has given what this one would; the command line exits with 0
 ├── SlotTakenError          another run has the slot of the schedule that this one is for
@@ -45,6 +46,10 @@ class UnavailableSourceError(SourceError):
 
 class OptionError(UserError):
     """An option, a setting or a folder cannot be used."""
+
+
+class QueryError(UserError):
+    """A question in SQL that the store does not answer."""
 
 
 class NotFoundError(UserError):

@@ -81,6 +81,12 @@ def words_of(error: DBAPIError) -> str:
     return " ".join(str(error.orig).split())
 
 
+def sqlite_file(url: str) -> Path | None:
+    """The file of a store that is SQLite; None of a store on a server."""
+    parsed = make_url(url)
+    return Path(parsed.database or "") if parsed.get_backend_name() == "sqlite" else None
+
+
 def _engine(url: str) -> Engine:
     try:
         parsed = make_url(url)
