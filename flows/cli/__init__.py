@@ -11,6 +11,7 @@ import sys
 
 import click
 
+from flows.cli.querying import sql
 from flows.cli.reading import champion, history, show
 from flows.cli.retraining import check, run
 from flows.cli.scheduling import down, up
@@ -59,6 +60,7 @@ def cli() -> None:
     retrain history      what was run, and what came of it
     retrain show latest  one run in full
     retrain champion     what serves now, and what served before
+    retrain sql          questions of your own to the metrics store
     retrain predict      label new reviews with the champion
     retrain rollback     put an earlier champion back
     retrain monitor      hold the champion against the labelled reviews that came since
@@ -69,5 +71,5 @@ def cli() -> None:
     """
 
 
-for command in (check, run, history, show, champion, predict, rollback, monitor, up, down):
+for command in (check, run, history, show, champion, sql, predict, rollback, monitor, up, down):
     cli.add_command(command)

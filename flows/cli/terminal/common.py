@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +20,9 @@ VERDICT_STYLES = {
     **{"shown": "red", "likely": "yellow", "possible": "cyan", "ruled out": "dim"},
 }
 
+# What a terminal obeys instead of showing it, what turns the direction of writing, and what is no text at all.
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
 
 def print_json(value: Any) -> None:
     """Print plain values, records and lists of records as JSON; times are ISO 8601 in UTC."""
@@ -30,7 +34,10 @@ def print_json(value: Any) -> None:
             return dataclasses.asdict(item)
         raise TypeError(f"{type(item).__name__} has no JSON form")
 
-    print(json.dumps(value, default=as_plain, indent=2, ensure_ascii=False, allow_nan=False))
+    text = json.dumps(value, default=as_plain, indent=2, ensure_ascii=False, allow_nan=False)
+    # JSON itself escapes the oldest of them only.
+    for line in text.split("\n"):
+        print(_CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", line))
 
 
 def print_table(console: Console, title: str, rows: list[dict[str, Any]], columns: tuple[str, ...]) -> None:
@@ -58,8 +65,13 @@ def duration(seconds: float | None) -> str:
 
 
 def plain(text: str) -> Text:
-    """Text in which nothing is taken for rich's markup, whatever a person has written there."""
-    return Text(text)
+    """Text that neither rich takes for its markup nor a terminal for a command, whatever a person has written there."""
+    return Text("\n".join(printable(line) for line in text.split("\n")))
+
+
+def printable(text: str) -> str:
+    """Text in one line in which control characters, such as those of an escape sequence, are written out."""
+    return _CONTROLS.sub(lambda found: repr(found[0])[1:-1], text)
 
 
 def utc_minutes(moment: datetime) -> str:
