@@ -2,32 +2,71 @@
 
 from __future__ import annotations
 
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any, get_args
+
 import click
 
 from flows.cli.shared import console, json_option, show_run
 from storage.errors import NotFoundError
+from storage.records import FlowName, RunState
 from storage.settings import Settings
 
 
+def _since(_context: click.Context, _option: click.Parameter, value: str | None) -> datetime | None:
+    """A date, or a number of hours, days or weeks that have passed."""
+    if value is None:
+        return None
+    ago = re.fullmatch(r"(\d{1,4})([hdw])", value)
+    try:
+        if ago:
+            return datetime.now(UTC) - timedelta(hours=int(ago[1]) * {"h": 1, "d": 24, "w": 168}[ago[2]])
+        moment = datetime.fromisoformat(value)
+    except (ValueError, OverflowError) as error:
+        raise click.BadParameter(
+            f"expected a date such as 2026-03-31, in UTC, or 36h, 7d or 12w; received {value!r}."
+        ) from error
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _known_model(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+    from storage.options import MODEL_NAMES
+
+    if value is not None and value not in MODEL_NAMES:
+        raise click.BadParameter(f"{value!r} is none of {', '.join(MODEL_NAMES)}.")
+    return value
+
+
 @click.command()
+@click.option("--line", help="Runs of this line only.")
+@click.option("--model", callback=_known_model, help="Runs that trained this model.")
+@click.option("--state", type=click.Choice(get_args(RunState)), help="Runs in this state.")
+@click.option("--flow", type=click.Choice(get_args(FlowName)), help="Runs of this flow.")
+@click.option("--since", callback=_since, metavar="WHEN", help="Runs since a date, in UTC, or since 36h, 7d or 12w.")
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many runs.")
 @json_option
-def history(limit: int, as_json: bool) -> None:
+def history(limit: int, as_json: bool, **only: Any) -> None:
     """List the last runs, newest first, with what came of them.
 
     \b
     Example:
       retrain history --limit 5
+      retrain history --line imdb --state failed --since 12w
     """
     from flows.cli.terminal.common import print_json
     from flows.cli.terminal.history import print_history
+    from storage.metrics.history import RunFilter
     from storage.metrics.reader import MetricsReader
 
-    runs = MetricsReader(Settings.from_environment().database_url).history(limit)
+    chosen = RunFilter(**only)
+    runs = MetricsReader(Settings.from_environment().database_url).history(limit, chosen)
     if as_json:
         print_json(runs)
-    else:
+    elif runs or chosen == RunFilter():
         print_history(console(), runs)
+    else:
+        click.echo("no run is like that", err=True)
 
 
 @click.command()

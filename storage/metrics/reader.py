@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from storage.errors import MissingStoreError, NotFoundError, StoreError
 from storage.metrics.engine import reading_engine, shown, words_of
+from storage.metrics.history import RunFilter, last_runs
 from storage.metrics.store import check_version
 from storage.metrics.tables import (
     Base,
@@ -68,36 +68,10 @@ class MetricsReader:
         check_version(version, shown(url))
         event.listen(self._engine, "handle_error", _tell)
 
-    def history(self, limit: int = 20) -> list[RunSummary]:
-        """The last runs, newest first."""
+    def history(self, limit: int = 20, only: RunFilter | None = None) -> list[RunSummary]:
+        """The last runs, newest first; of those that the filter lets through, if there is one."""
         with Session(self._engine) as session:
-            runs = session.scalars(select(RunRow).order_by(RunRow.started_at.desc(), RunRow.id).limit(limit)).all()
-            ids = [run.id for run in runs]
-            scores = self._test_scores(session, ids)
-            promoted = session.execute(
-                select(DecisionRow.run_id, CandidateRow.model)
-                .join(CandidateRow, CandidateRow.id == DecisionRow.candidate_id)
-                .where(DecisionRow.run_id.in_(ids), DecisionRow.verdict.in_(("promoted", "would promote")))
-            )
-            winners = {row.run_id: row.model for row in promoted}
-        return [
-            RunSummary(
-                id=run.id,
-                flow=run.flow,  # type: ignore[arg-type]  # the table's constraint holds the words
-                line=run.line,
-                state=run.state,  # type: ignore[arg-type]  # the table's constraint holds the words
-                trigger=run.trigger,  # type: ignore[arg-type]
-                dry_run=run.dry_run,
-                started_at=run.started_at,
-                seconds=run.seconds,
-                message=run.message,
-                test_accuracy=scores[run.id, "accuracy"],
-                test_auc=scores[run.id, "auc"],
-                promoted=winners.get(run.id),
-                slot=run.slot,
-            )
-            for run in runs
-        ]
+            return last_runs(session, limit, only or RunFilter())
 
     def run(self, name: str) -> dict[str, Any]:
         """Everything about one run, as plain values.
@@ -231,23 +205,6 @@ class MetricsReader:
             return runs[0]
         found = "several runs begin" if runs else "no run begins"
         raise NotFoundError(f"{found} with {name!r}: `retrain history` lists them.")
-
-    def _test_scores(self, session: Session, run_ids: list[str]) -> dict[tuple[str, str], dict[str, float]]:
-        rows = session.execute(
-            select(CandidateRow.run_id, CandidateRow.model, MetricRow.name, MetricRow.value)
-            .join(MetricRow, MetricRow.candidate_id == CandidateRow.id)
-            .where(
-                CandidateRow.run_id.in_(run_ids),
-                MetricRow.split == "test",
-                MetricRow.scope == "overall",
-                MetricRow.name.in_(("accuracy", "auc")),
-            )
-            .order_by(CandidateRow.created_at)
-        )
-        scores: dict[tuple[str, str], dict[str, float]] = defaultdict(dict)
-        for row in rows:
-            scores[row.run_id, row.name][row.model] = row.value
-        return scores
 
     def _candidate(self, session: Session, candidate: CandidateRow) -> dict[str, Any]:
         of = candidate.id

@@ -48,3 +48,42 @@ def test_a_run_is_shown_with_its_diagnosis_and_the_ledger_to_a_program_too(
     assert code == 0
     assert [suspect["cause"] for suspect in run["decisions"][0]["diagnosis"]] == ["padding mask", "alignment"]
     assert run["ledger"]["comparisons"] == 1
+
+
+def test_the_history_can_be_of_some_runs_only(served_twice: Bench, retrain: Command) -> None:
+    failed = served_twice.start_run("synthetic")
+    served_twice.store.finish_run(failed, "failed", "no file", 1.0)
+
+    def listed(*arguments: str) -> list[str]:
+        code, out, _ = retrain("history", "--json", *arguments)
+        assert code == 0
+        return [run["id"] for run in json.loads(out)]
+
+    everything = listed()
+    assert everything[0] == failed
+    assert listed("--line", "synthetic") == listed("--state", "failed") == [failed]
+    assert listed("--model", "baseline_avgpool", "--flow", "retrain") == everything[1:]
+    assert listed("--since", "1h") == listed("--since", "12w") == listed("--since", "2020-01-31") == everything
+    assert listed("--since", "2999-12-31") == listed("--since", "2999-12-31T10:00:00Z") == []
+
+
+def test_a_filter_that_lets_nothing_through_says_so(served_twice: Bench, retrain: Command) -> None:
+    assert retrain("history", "--line", "nobody's") == (0, "", "no run is like that\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--state", "promoted"), "'rejected data', 'failed'"),
+        (("--flow", "train"), "'retrain', 'check'"),
+        (("--model", "gpt"), "'gpt' is none of baseline_avgpool, advanced_bilstm_features"),
+        (("--since", "yesterday"), "expected a date such as 2026-03-31, in UTC, or 36h, 7d or 12w"),
+        (("--since", "99999w"), "received '99999w'"),
+    ],
+)
+def test_a_filter_that_makes_no_sense_is_explained(
+    served_twice: Bench, retrain: Command, arguments: tuple[str, ...], sentence: str
+) -> None:
+    code, out, err = retrain("history", *arguments)
+    assert (code, out) == (2, "")
+    assert sentence in err
