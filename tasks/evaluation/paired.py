@@ -66,6 +66,12 @@ def compare_accuracy(
     return PairedAccuracy(b, c, p_value, difference, max(-1.0, difference - half), min(1.0, difference + half))
 
 
+def two_sided_p_value(only_first: int, only_second: int) -> float:
+    """Exact McNemar test of «neither of the two is better», by the rows that only one gets right; 1 without any."""
+    discordant = only_first + only_second
+    return float(stats.binomtest(only_first, discordant).pvalue) if discordant else 1.0
+
+
 def non_inferiority_p_value(only_first: int, only_second: int, num_rows: int, margin: float) -> float:
     """One-sided p-value of «the first is worse than the second by the margin or more», for paired shares.
 
