@@ -12,7 +12,7 @@ import sys
 import click
 
 from flows.cli.querying import sql
-from flows.cli.reading import champion, history, show
+from flows.cli.reading import champion, compare, history, show
 from flows.cli.retraining import check, run
 from flows.cli.scheduling import down, up
 from flows.cli.serving import monitor, predict, rollback
@@ -59,6 +59,7 @@ def cli() -> None:
     retrain run          train, evaluate, decide
     retrain history      what was run, and what came of it
     retrain show latest  one run in full
+    retrain compare      two runs side by side
     retrain champion     what serves now, and what served before
     retrain sql          questions of your own to the metrics store
     retrain predict      label new reviews with the champion
@@ -71,5 +72,5 @@ def cli() -> None:
     """
 
 
-for command in (check, run, history, show, champion, sql, predict, rollback, monitor, up, down):
+for command in (check, run, history, show, compare, champion, sql, predict, rollback, monitor, up, down):
     cli.add_command(command)

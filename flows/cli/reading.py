@@ -83,6 +83,34 @@ def show(run: str, as_json: bool) -> None:
 
 
 @click.command()
+@click.argument("first", metavar="RUN")
+@click.argument("second", metavar="RUN")
+@json_option
+def compare(first: str, second: str, as_json: bool) -> None:
+    """Set two runs side by side: options, code, data, their models' test metrics, what their steps cost.
+
+    A difference is the second run's number minus the first's. Where both were tested on the same rows it has a paired
+    interval. To look here spends no error: what may be promoted is up to the promotion rule and its ledger.
+
+    \b
+    Example:
+      retrain compare 20261125-193644-0282 latest
+    """
+    from flows.cli.terminal.common import print_json
+    from flows.cli.terminal.compare import print_comparison
+    from storage.metrics.reader import MetricsReader
+    from tasks.reporting.comparison import compare_runs
+
+    settings = Settings.from_environment()
+    reader = MetricsReader(settings.database_url)
+    compared = compare_runs(reader.run(first), reader.run(second), settings.bundles)
+    if as_json:
+        print_json(compared)
+    else:
+        print_comparison(console(), compared)
+
+
+@click.command()
 @click.option("--line", help="Only this line.")
 @click.option("--history", "all_of_them", is_flag=True, help="What served when, and why, instead of what serves now.")
 @json_option

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from flows.cli.terminal.common import duration
 
-_METRIC_NAMES = {"auc": "AUC", "log_loss": "log loss", "brier": "Brier score", "f1": "F1"}
+METRIC_NAMES = {"auc": "AUC", "log_loss": "log loss", "brier": "Brier score", "f1": "F1"}
 _CELLS = (("true", "negatives"), ("false", "positives"), ("false", "negatives"), ("true", "positives"))
 
 
@@ -26,7 +26,7 @@ def print_models(console: Console, candidates: list[dict[str, Any]], checks: lis
     rows = [("test", name, "overall") for name in ("accuracy", "auc", "log_loss", "brier")]
     rows += [("test", name, scope) for scope in ("class 0", "class 1") for name in ("precision", "recall", "f1")]
     for split, name, scope in [*rows, ("validation", "accuracy", "overall")]:
-        label = f"{split} {_METRIC_NAMES.get(name, name)}" + ("" if scope == "overall" else f", {scope}")
+        label = f"{split} {METRIC_NAMES.get(name, name)}" + ("" if scope == "overall" else f", {scope}")
         cells = [_metric(candidate, split, name, scope) for candidate in candidates]
         table.add_row(label, *cells, *([_probe_metric(probe, split, name, scope)] if probe else []))
     table.add_row("confusion [TN FP / FN TP]", *(_confusion(candidate) for candidate in candidates))
