@@ -71,15 +71,17 @@ def history(limit: int, as_json: bool, **only: Any) -> None:
 
 @click.command()
 @click.argument("run", metavar="RUN")
+@click.option("--all", "in_full", is_flag=True, help="Learning curves, all options, versions and hashes, too.")
 @json_option
-def show(run: str, as_json: bool) -> None:
+def show(run: str, in_full: bool, as_json: bool) -> None:
     """Show everything about RUN: its id, the start of it, or `latest`.
 
     \b
     Example:
       retrain show latest
+      retrain show latest --all
     """
-    show_run(Settings.from_environment(), run, as_json=as_json)
+    show_run(Settings.from_environment(), run, as_json=as_json, in_full=in_full)
 
 
 @click.command()

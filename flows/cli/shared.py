@@ -102,8 +102,8 @@ def prepare_prefect() -> None:
         os.environ.setdefault(name, value)
 
 
-def show_run(settings: Settings, run_id: str, *, as_json: bool) -> None:
-    """Print one run in full."""
+def show_run(settings: Settings, run_id: str, *, as_json: bool, in_full: bool = False) -> None:
+    """Print one run; in full, with what it can be repeated with. JSON always has everything."""
     from flows.cli.terminal.common import print_json
     from flows.cli.terminal.run import print_run
     from storage.metrics.reader import MetricsReader
@@ -112,7 +112,7 @@ def show_run(settings: Settings, run_id: str, *, as_json: bool) -> None:
     if as_json:
         print_json(found)
     else:
-        print_run(console(), found)
+        print_run(console(), found, in_full)
 
 
 def console() -> Any:

@@ -74,6 +74,13 @@ def printable(text: str) -> str:
     return _CONTROLS.sub(lambda found: repr(found[0])[1:-1], text)
 
 
+def option_words(value: Any) -> str:
+    """The value of an option as `--set` takes it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
 def utc_minutes(moment: datetime) -> str:
     """A moment, to the minute, in the time zone that it is given in: UTC."""
     return f"{moment:%Y-%m-%d %H:%M}"

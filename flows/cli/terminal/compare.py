@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from flows.cli.terminal.common import STATE_STYLES, duration, plain, utc_minutes
+from flows.cli.terminal.common import STATE_STYLES, duration, option_words, plain, utc_minutes
 from flows.cli.terminal.models import METRIC_NAMES
 from tasks.reporting.comparison import Measured, MetricPair, ModelPair, RunComparison, StagePair
 from tasks.reporting.options import Difference
@@ -69,13 +69,9 @@ def _print_differences(console: Console, title: str, ids: Sequence[str], found: 
 def _value(name: str, value: Any) -> Text:
     if value is None or value == "":
         return Text("-", style="dim")
-    if isinstance(value, bool):
-        return Text("true" if value else "false")
-    if isinstance(value, list | tuple):
-        return plain(", ".join(map(str, value)) or "-")
     if name.startswith("num_"):
         return Text(f"{value:,}")
-    return plain(_short_hash(str(value)) if name in _HASHES else str(value))
+    return plain(_short_hash(str(value)) if name in _HASHES else option_words(value))
 
 
 def _short_hash(text: str) -> str:

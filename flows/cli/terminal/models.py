@@ -35,8 +35,17 @@ def print_models(console: Console, candidates: list[dict[str, Any]], checks: lis
     )
     table.add_row("training", *(duration(candidate["training_seconds"]) for candidate in candidates))
     table.add_row("parameters", *(f"{candidate['num_parameters']:,}" for candidate in candidates))
+    table.add_row("bundle", *(candidate["bundle"][:12] for candidate in candidates))
+    if any(candidate["reused_from"] for candidate in candidates):
+        table.add_row("trained", *(_trained(candidate) for candidate in candidates))
     console.print()
     console.print(table)
+
+
+def _trained(candidate: dict[str, Any]) -> str:
+    """In which run."""
+    reused: str = candidate["reused_from"]
+    return reused.split("/")[0] if reused else "in this run"
 
 
 def _metric(candidate: dict[str, Any], split: str, name: str, scope: str) -> str:

@@ -8,15 +8,17 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from flows.cli.terminal.common import STATE_STYLES, duration, plain, print_table, utc_minutes
+from flows.cli.terminal.common import STATE_STYLES, duration, option_words, plain, print_table, utc_minutes
+from flows.cli.terminal.details import print_details
 from flows.cli.terminal.models import print_models
+from tasks.reporting.options import chosen
 
 _SHOWN_ROWS, _KEPT_ROWS = 3, 20
 _TRIGGERS = {"command line": "from the command line", "schedule": "on schedule", "deployment": "from a deployment"}
 
 
-def print_run(console: Console, run: dict[str, Any]) -> None:
-    """Everything that a person wants to know about one run."""
+def print_run(console: Console, run: dict[str, Any], in_full: bool = False) -> None:
+    """What a person wants to know about one run; in full, what it can be repeated with, too."""
     state = f"[{STATE_STYLES.get(run['state'], 'red')}]{run['state']}[/]"
     console.print(f"[bold]{run['id']}[/]  {state}  {duration(run['seconds'])}", highlight=False)
     if run["message"] != run["state"]:
@@ -42,11 +44,16 @@ def print_run(console: Console, run: dict[str, Any]) -> None:
     if run["ledger"]:
         _print_ledger(console, run["ledger"])
     print_table(console, "Stages", [_stage(stage) for stage in run["stages"]], ("name", "seconds", "peak memory"))
+    if in_full:
+        print_details(console, run)
 
 
 def _facts(run: dict[str, Any]) -> list[tuple[str, str]]:
     snapshot = run["snapshot"]
-    facts = [("line", run["line"]), ("started", f"{utc_minutes(run['started_at'])} UTC, {_TRIGGERS[run['trigger']]}")]
+    facts = [("flow", run["flow"]), ("line", run["line"])]
+    if run["dry_run"]:
+        facts.append(("dry run", "it decides, and changes nothing"))
+    facts.append(("started", f"{utc_minutes(run['started_at'])} UTC, {_TRIGGERS[run['trigger']]}"))
     if run["slot"]:
         facts.append(("slot", run["slot"]))
     if snapshot:
@@ -58,7 +65,8 @@ def _facts(run: dict[str, Any]) -> list[tuple[str, str]]:
         ]
     if run["seed"] is not None:
         facts += [("device", run["device"] or "-"), ("seed", str(run["seed"]))]
-    facts += [("commit", run["git_commit"] or "-")]
+    options = " ".join(f"{name}={option_words(value)}" for name, value in chosen(run["options"]).items())
+    facts += [("options", options or "as by default"), ("commit", run["git_commit"] or "-")]
     return facts
 
 
@@ -111,11 +119,28 @@ def _print_decision(console: Console, model: str, decision: dict[str, Any]) -> N
     put_back = decision["kind"] == "rollback" and decision["verdict"] == "promoted"
     verdict = "put back" if put_back else decision["verdict"]
     print_table(console, f"{model}: {verdict}", decision["gates"], ("name", "verdict", "words"))
+    if decision["comparison"]:
+        _print_comparison(console, decision["comparison"])
     suspects = [
         {"name": row["cause"], "verdict": row["standing"], "words": _suspect_words(row)}
         for row in decision["diagnosis"]
     ]
     print_table(console, f"{model}: why it may have been rejected", suspects, ("name", "verdict", "words"))
+
+
+def _print_comparison(console: Console, made: dict[str, Any]) -> None:
+    """The challenger beside the champion, row by row."""
+    words = [
+        f"against {made['champion_id']} on {made['num_rows']:,} rows: {made['only_challenger']:,} only the challenger "
+        f"gets right, {made['only_champion']:,} only the champion",
+        f"accuracy {made['difference']:+.4f} [{made['lower']:+.4f}, {made['upper']:+.4f}], one-sided p "
+        f"{made['p_value']:.4f}; it may spend {made['alpha']:.3g}, as comparison number {made['comparison'] + 1}",
+    ]
+    if made["auc_difference"] is not None:
+        bounds = "" if made["auc_lower"] is None else f" [{made['auc_lower']:+.4f}, {made['auc_upper']:+.4f}]"
+        words.append(f"AUC {made['auc_difference']:+.4f}{bounds}")
+    for line in words:
+        console.print(plain(line), style="dim")
 
 
 def _suspect_words(suspect: dict[str, Any]) -> str:

@@ -87,3 +87,8 @@ def test_a_filter_that_makes_no_sense_is_explained(
     code, out, err = retrain("history", *arguments)
     assert (code, out) == (2, "")
     assert sentence in err
+
+
+def test_a_run_is_shown_in_full_when_asked_for(served_twice: Bench, retrain: Command) -> None:
+    assert "Versions" in retrain("show", "latest", "--all")[1]
+    assert "Versions" not in retrain("show", "latest")[1]

@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+import io
+from functools import partial
+
 import pytest
+from rich.console import Console
 
 from flows.cli.terminal.run import print_run
+from storage.options import GateOptions, RunOptions
 from storage.records import CheckResult
 from tests.flows.cli.terminal.conftest import after, line_with, printed
 from tests.flows.conftest import record_rejection
@@ -74,6 +79,61 @@ def test_the_ledger_is_told_in_one_sentence(shown: str) -> None:
         f"test set {'t' * 12}: 1 comparison with a champion so far, α spent 0.0250 of 0.05, left 0.0250; the next one "
         "may spend 0.00833"
     )
+
+
+def test_the_options_that_were_chosen_are_told_as_the_command_line_takes_them(bench: Bench) -> None:
+    options = RunOptions(epochs=3, models=("baseline_avgpool",), gates=GateOptions(beat_probe=True))
+    text = printed(print_run, bench.reader.run(bench.start_run(options=options.model_dump(mode="json"))))
+    assert line_with(text, "epochs").split() == [
+        "options",
+        "epochs=3",
+        "gates.beat_probe=true",
+        "models=baseline_avgpool",
+    ]
+    plainly = printed(print_run, bench.reader.run(bench.start_run(options=RunOptions().model_dump(mode="json"))))
+    assert line_with(plainly, "options").split() == ["options", "as", "by", "default"]
+
+
+def test_a_dry_run_says_that_it_is_one(bench: Bench) -> None:
+    assert "dry run" in printed(print_run, bench.reader.run(bench.start_run(dry_run=True)))
+    assert "dry run" not in printed(print_run, bench.reader.run(bench.start_run()))
+
+
+def test_the_comparison_with_the_champion_is_told_with_its_interval(shown: str, served_twice: Bench) -> None:
+    gates = after(shown, "baseline_avgpool: rejected")
+    champion = served_twice.reader.champions("imdb")[-1].candidate_id
+    assert f"against {champion} on 100 rows: 9 only the challenger gets right, 1 only the champion" in gates
+    assert (
+        "accuracy +0.0800 [+0.0200, +0.1400], one-sided p 0.0100; it may spend 0.025, as comparison number 1" in gates
+    )
+    assert "AUC +0.0300 [+0.0100, +0.0500]" in gates
+
+
+def test_a_model_names_its_bundle_and_where_it_was_trained(bench: Bench) -> None:
+    run_id = bench.start_run()
+    bench.candidate(run_id, bundle="0123456789abcdef", reused_from="20260101-000000-aaaa/baseline_avgpool")
+    text = printed(print_run, bench.reader.run(run_id))
+    assert line_with(text, "bundle").split() == ["bundle", "0123456789ab"]
+    assert line_with(text, "trained").split() == ["trained", "20260101-000000-aaaa"]
+
+
+def test_in_full_it_can_be_repeated(served_twice: Bench) -> None:
+    run = served_twice.reader.run(record_rejection(served_twice))
+    text = printed(partial(print_run, in_full=True), run)
+    assert after(text, "Epochs of baseline_avgpool").splitlines()[3].split() == [
+        *("2", "0.5000", "0.7000", "0.4000", "0.8000", "0.001", "0.5"),
+    ]
+    assert line_with(after(text, "Versions"), "python").split() == ["python", "3.11"]
+    assert line_with(after(text, "Options"), "comparison_alpha").split() == ["gates.comparison_alpha", "0.05"]
+    assert line_with(after(text, "Hashes"), "test rows").split()[-1] == "t" * 64
+    assert "Epochs of" not in printed(print_run, run)
+
+
+def test_in_full_a_hash_is_whole_in_a_narrow_terminal(served_twice: Bench) -> None:
+    console = Console(file=io.StringIO(), width=60, no_color=True)
+    print_run(console, served_twice.reader.run(record_rejection(served_twice)), in_full=True)
+    told = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "t" * 64 in "".join(told.split())
 
 
 def test_without_a_probe_there_is_no_column_for_it(served_twice: Bench) -> None:
