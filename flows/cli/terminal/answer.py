@@ -12,18 +12,30 @@ from typing import Any
 
 from rich.cells import cell_len
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from flows.cli.terminal.common import plain, print_json, printable
 from storage.metrics.ad_hoc import Answer
+from storage.metrics.recipes import Recipe
 from storage.metrics.relations import Relation
 
 _SHORT, _GAP = 24, 2
 
 
-def print_answer(console: Console, answer: Answer) -> None:
-    """A table as wide as the terminal, or, where it has too many columns for that, one row below the other.
+def print_answer(console: Console, answer: Answer, form: str | None = None) -> None:
+    """An answer as `csv`, as `json`, or as a table."""
+    if form == "json":
+        _print_json(answer)
+    elif form == "csv":
+        _print_csv(answer)
+    else:
+        _print_table(console, answer)
+
+
+def _print_table(console: Console, answer: Answer) -> None:
+    """As wide as the terminal; where it has too many columns for that, one row below the other.
 
     Numbers are rounded to six digits, and what cannot be seen is spelled out.
     """
@@ -68,7 +80,7 @@ def _cell(value: Any) -> Text:
     return Text(printable(str(_plain(value))))
 
 
-def print_csv(answer: Answer) -> None:
+def _print_csv(answer: Answer) -> None:
     """Comma-separated values with a header. NULL is empty; numbers are exact."""
     show = printable if sys.stdout.isatty() else str
     writer = csv.writer(_Lines())
@@ -85,7 +97,7 @@ class _Lines:
         print(line.removesuffix("\r\n"))
 
 
-def print_rows_as_json(answer: Answer) -> None:
+def _print_json(answer: Answer) -> None:
     """A list with an object for each row. Numbers are exact; what JSON has no word for, such as infinity, is text."""
     print_json([dict(zip(answer.columns, _as_json(row), strict=True)) for row in answer.rows])
 
@@ -108,7 +120,28 @@ def _plain(value: Any) -> Any:
 
 
 def print_relations(console: Console, relations: Sequence[Relation]) -> None:
-    """The tables and views, each with what a row of it is, and its columns."""
+    """The views and tables, each with what a row of it is, and its columns."""
     for relation in relations:
-        console.print(Text.assemble((relation.name, "bold"), f"  {relation.description}"))
-        console.print(Text(f"  {', '.join(relation.columns)}", style="dim"))
+        _print_entry(console, relation.name, relation.description, ", ".join(relation.columns))
+
+
+def print_recipes(console: Console, recipes: Sequence[Recipe]) -> None:
+    """The questions of the cook book, each with its name and its parameters."""
+    for recipe in recipes:
+        _print_entry(console, recipe.name, recipe.question, _with_values(recipe) or recipe.explanation)
+
+
+def print_question(console: Console, recipe: Recipe) -> None:
+    """What is about to be answered."""
+    console.print(Text(recipe.question, style="bold"))
+    console.print(plain(f"{recipe.explanation} {_with_values(recipe)}".strip()), style="dim")
+    console.print()
+
+
+def _with_values(recipe: Recipe) -> str:
+    return ", ".join(f"{name}={value}" for name, value in recipe.parameters.items())
+
+
+def _print_entry(console: Console, name: str, words: str, details: str) -> None:
+    console.print(Text.assemble((name, "bold"), f"  {words}"))
+    console.print(Padding(Text(details, style="dim"), (0, 0, 0, _GAP), expand=False))

@@ -12,7 +12,8 @@ import pytest
 
 from flows.cli import querying
 from storage.metrics.ad_hoc import MAX_SECONDS
-from tests.flows.conftest import Command
+from storage.metrics.recipes import Recipe, recipes
+from tests.flows.conftest import Command, record_rejection
 from tests.storage.conftest import Bench
 
 ODD = "SELECT 1 AS n, 0.1 + 0.2 AS sum, NULL AS missing, 'a \"b\", [red]c[/]' || char(13, 10) AS text, 9e999 AS inf"
@@ -46,7 +47,7 @@ def test_a_long_answer_is_cut_and_says_so_beside_the_answer(served_twice: Bench,
     code, out, err = retrain("sql", "--limit", "1", "--json", "SELECT id FROM runs")
     assert code == 0
     assert len(json.loads(out)) == 1
-    assert err == "cut after 1 rows: there are more; --limit says how many are printed.\n"
+    assert err == "cut after 1 row: there are more; --limit says how many are printed.\n"
 
 
 def test_a_question_can_come_from_standard_input(
@@ -76,7 +77,8 @@ def test_parameters_are_bound(served_twice: Bench, retrain: Command) -> None:
     [
         (("DELETE FROM runs",), "does more than read"),
         (("SELECT missing FROM runs",), "no such column: missing. `retrain sql` lists"),
-        (("SELECT 1", "--csv", "--json"), "choose one"),
+        (("SELECT 1", "--recipes"), "give a question, or --recipe, or --recipes"),
+        (("--recipe", "runs_failed", "--param", "colour=red"), "has no parameter 'colour'; it has: "),
         (("SELECT 1", "--timeout", "3600"), "not in the range"),
         (("SELECT 1", "--timeout", "0"), "not in the range"),
         (("SELECT 1", "--timeout", "nan"), "not a valid integer"),
@@ -122,11 +124,49 @@ def test_a_row_that_is_too_wide_for_the_terminal_is_printed_column_by_column(
 def test_without_a_question_the_tables_are_listed_with_their_columns(served_twice: Bench, retrain: Command) -> None:
     code, out, _ = retrain("sql")
     assert code == 0
-    lines = out.splitlines()
+    lines = [line.rstrip() for line in out.splitlines()]
+    assert lines[0].startswith("run_overview  ")
     assert "snapshots  An immutable dataset." in lines
     assert "  id, run_id, candidate_id, kind, verdict, reason, test_id, decided_at" in lines
     told: list[dict[str, Any]] = json.loads(retrain("sql", "--json")[1])
     assert {"runs", "champions"} < {relation["name"] for relation in told}
+
+
+def test_a_question_of_the_cook_book_is_answered(served_twice: Bench, retrain: Command) -> None:
+    code, out, _ = retrain("sql", "--recipe", "champions_of_a_line")
+    assert code == 0
+    lines = out.splitlines()
+    assert lines[0].endswith("?")
+    assert lines[1].endswith("line=imdb")
+    assert sum("baseline_avgpool" in line for line in lines) == 2
+
+
+def test_a_parameter_of_a_recipe_can_be_changed(served_twice: Bench, retrain: Command) -> None:
+    _, out, _ = retrain("sql", "--recipe", "champions_of_a_line", "--json")
+    assert len(json.loads(out)) == 2
+    _, out, _ = retrain("sql", "--recipe", "champions_of_a_line", "--json", "--param", "line=nobody's")
+    assert json.loads(out) == []
+
+
+@pytest.mark.parametrize("recipe", recipes(), ids=lambda recipe: recipe.name)
+def test_every_recipe_can_be_asked_from_the_command_line(served_twice: Bench, retrain: Command, recipe: Recipe) -> None:
+    record_rejection(served_twice)
+    code, _, err = retrain("sql", "--recipe", recipe.name)
+    assert (code, err) == (0, "")
+
+
+def test_the_cook_book_is_listed_by_its_questions(served_twice: Bench, retrain: Command) -> None:
+    out = retrain("sql", "--recipes")[1]
+    told = json.loads(retrain("sql", "--recipes", "--json")[1])
+    assert [recipe["name"] for recipe in told] == [recipe.name for recipe in recipes()]
+    for recipe in told:
+        assert f"{recipe['name']}  {recipe['question']}" in out
+
+
+def test_a_recipe_that_is_not_there_is_told_with_one_that_is(served_twice: Bench, retrain: Command) -> None:
+    code, out, err = retrain("sql", "--recipe", "run_failed")
+    assert (code, out) == (4, "")
+    assert "no recipe 'run_failed'. Is it runs_failed" in err
 
 
 def test_the_longest_time_is_the_stores() -> None:
