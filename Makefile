@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: retrain up down test test-ui lint types lock clean
+.PHONY: retrain up down explore test test-ui lint types lock clean
 .DEFAULT_GOAL := retrain
 
 retrain: $(STAMP)
@@ -18,6 +18,11 @@ up: $(STAMP)
 
 down: $(STAMP)
 	$(BIN)/retrain down
+
+# The metrics store in a browser; installs what shows it.
+explore: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,explore]'
+	$(BIN)/retrain explore
 
 test: lint types
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile

@@ -69,6 +69,11 @@ def test_nobody_imports_tensorflow() -> None:
     assert importers("tensorflow") == set()
 
 
+def test_only_the_command_that_opens_it_imports_datasette() -> None:
+    # It is an extra: everything else works without it.
+    assert importers("datasette") == {"flows.cli.exploring"}
+
+
 def test_one_module_draws_without_the_global_state_of_pyplot() -> None:
     assert importers("matplotlib") == {"tasks.reporting.pictures"}
     drawing = ROOT / "tasks" / "reporting" / "pictures.py"

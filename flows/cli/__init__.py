@@ -11,6 +11,7 @@ import sys
 
 import click
 
+from flows.cli.exploring import explore
 from flows.cli.querying import sql
 from flows.cli.reading import champion, compare, history, show
 from flows.cli.retraining import check, run
@@ -62,6 +63,7 @@ def cli() -> None:
     retrain compare      two runs side by side
     retrain champion     what serves now, and what served before
     retrain sql          questions of your own to the metrics store
+    retrain explore      the metrics store in a browser
     retrain predict      label new reviews with the champion
     retrain rollback     put an earlier champion back
     retrain monitor      hold the champion against the labelled reviews that came since
@@ -72,5 +74,5 @@ def cli() -> None:
     """
 
 
-for command in (check, run, history, show, compare, champion, sql, predict, rollback, monitor, up, down):
+for command in (check, run, history, show, compare, champion, sql, explore, predict, rollback, monitor, up, down):
     cli.add_command(command)

@@ -31,11 +31,16 @@ def lone_shell(tmp_path: Path) -> Shell:
         (("run", "--no-such-option"), "No such option"),
         (("history",), "there is no metrics store"),
         (("show", "latest"), "there is no metrics store"),
+        (("history", "--state", "promoted"), "'promoted' is not one of 'running'"),
+        (("compare", "latest", "latest"), "there is no metrics store"),
+        (("sql", "SELECT 1"), "there is no metrics store"),
+        (("sql", "--recipe", "nonsense"), "the cook book has no recipe 'nonsense'"),
+        (("explore",), "there is no metrics store"),
     ],
 )
 def test_a_mistake_gets_one_sentence_and_a_code(lone_shell: Shell, arguments: tuple[str, ...], sentence: str) -> None:
     done = lone_shell.retrain(*arguments)
-    assert done.returncode == (4 if "no metrics store" in sentence else 2)
+    assert done.returncode == (4 if "there is no metrics store" in sentence or "has no recipe" in sentence else 2)
     assert done.stdout == ""
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
@@ -75,14 +80,17 @@ def test_a_database_url_that_makes_no_sense_is_explained(lone_shell: Shell) -> N
 
 
 def test_help_shows_every_command_with_an_example(lone_shell: Shell) -> None:
-    assert {"run", "history", "show", "champion"} <= set(lone_shell.retrain("--help").stdout.split())
-    for command in ("run", "history", "show", "champion"):
+    commands = ("run", "history", "show", "compare", "champion", "sql", "explore")
+    assert set(commands) <= set(lone_shell.retrain("--help").stdout.split())
+    for command in commands:
         done = lone_shell.retrain(command, "--help")
         assert done.returncode == 0
         assert f"retrain {command}" in done.stdout.split("Example:")[1]
 
 
-@pytest.mark.parametrize("command", ["--help", "history", "show", "champion"])
+@pytest.mark.parametrize(
+    "command", ["--help", "history", "show x", "champion", "sql", "sql VALUES(1)", "sql --recipes"]
+)
 def test_reading_commands_import_neither_keras_nor_prefect(lone_shell: Shell, command: str) -> None:
     """They must answer at once; those two take seconds to import."""
     program = (
@@ -90,7 +98,7 @@ def test_reading_commands_import_neither_keras_nor_prefect(lone_shell: Shell, co
         "from storage.metrics.store import MetricsStore\n"
         "from storage.settings import Settings\n"
         "settings = Settings.from_environment(); settings.prepare(); MetricsStore(settings.database_url)\n"
-        f"sys.argv = ['retrain', *{(['show', 'x'] if command == 'show' else [command])!r}]\n"
+        f"sys.argv = ['retrain', *{command.split()!r}]\n"
         "from flows.cli import main\n"
         "try:\n    main()\nexcept SystemExit:\n    pass\n"
         "heavy = {'keras', 'tensorflow', 'prefect', 'sklearn', 'pandas', 'scipy'} & set(sys.modules)\n"
