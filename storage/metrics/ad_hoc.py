@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.exc import DatabaseError
 
-from storage.errors import QueryError
+from storage.errors import QueryError, StoreError
 from storage.metrics.engine import reading_engine, sqlite_file
 from storage.metrics.reader import MetricsReader
 from storage.metrics.sandbox import sandbox
@@ -62,7 +62,7 @@ def ask(url: str, sql: str, parameters: Mapping[str, str] | None = None, limits:
 
     Raises:
         QueryError: The statement is no SQL, does more than read, takes too long, or its answer is too large.
-        StoreError: There is no store, or it was made by another version.
+        StoreError: There is no store, it was made by another version, it is damaged, or another program holds it.
     """
     _check_text(sql, *(parameters or {}).values())
     # It also puts a file right that a killed process has left in the middle of a transaction: reading alone cannot.
@@ -92,11 +92,18 @@ def _ask_file(file: Path, sql: str, parameters: Mapping[str, str], limits: Limit
         if code == sqlite3.SQLITE_INTERRUPT and time.monotonic() - started < limits.seconds:
             # SQLite swallows the exception of Ctrl-C when it comes while it looks at the clock.
             raise KeyboardInterrupt from error
+        if code is not None and code & 0xFF in _FAULTS_OF_THE_STORE:
+            raise StoreError(f"the metrics store could not be read: {error}") from error
         raise QueryError(_words(error, code, limits)) from error
     except MemoryError as error:
         raise QueryError(_TOO_LARGE) from error
 
 
+# Of an extended code the lowest byte says what kind of fault it is.
+_FAULTS_OF_THE_STORE = (
+    *(sqlite3.SQLITE_BUSY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_IOERR),
+    *(sqlite3.SQLITE_FULL, sqlite3.SQLITE_NOTADB),
+)
 _HINT = "`retrain sql` lists the tables and views with their columns."
 _TOO_LARGE = f"the answer is larger than {_MAX_BYTES >> 20} MiB: ask for fewer rows, or for shorter values."
 
@@ -172,7 +179,8 @@ def _answer(columns: list[str], rows: Iterable[Any], limit: int) -> Answer:
         if len(kept) == limit:
             return Answer(_each_once(columns), tuple(kept), is_cut=True)
         kept.append(tuple(row))
-        size += sum(len(value) if isinstance(value, str | bytes) else 8 for value in row)
+        # What an object takes besides, roughly.
+        size += sum(64 + (len(value) if isinstance(value, str | bytes) else 0) for value in row)
         if size > _MAX_BYTES:
             raise QueryError(_TOO_LARGE)
     return Answer(_each_once(columns), tuple(kept), is_cut=False)

@@ -66,6 +66,8 @@ def _print_table(console: Console, answer: Answer) -> None:
 def _print_one_by_one(console: Console, columns: Sequence[str], cells: list[list[Text]]) -> None:
     for number, row in enumerate(cells, start=1):
         grid = Table.grid(padding=(0, _GAP))
+        grid.add_column(no_wrap=True)
+        grid.add_column(overflow="fold")
         for name, cell in zip(columns, row, strict=True):
             grid.add_row(Text(printable(name), style="dim"), cell)
         console.print(Text(f"row {number}", style="bold"))

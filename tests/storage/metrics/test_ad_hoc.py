@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from storage.errors import MissingStoreError, QueryError
-from storage.metrics import engine
+from storage.errors import MissingStoreError, QueryError, StoreError
+from storage.metrics import ad_hoc, engine
 from storage.metrics.ad_hoc import MAX_SECONDS, Limits, ask
 from storage.metrics.store import MetricsStore
-from tests.storage.conftest import Bench, MakeBench, Spawn
+from tests.storage.conftest import Bench, Spawn
 
 ENDLESS = "WITH RECURSIVE t(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM t)"
 
@@ -92,7 +92,8 @@ def folder(file: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in file.parent.iterdir()}
 
 
-def fill(bench: Bench) -> Bench:
+def fill(file: Path) -> Bench:
+    bench = Bench(file, MetricsStore(f"sqlite:///{file}"))
     run_id = bench.start_run()
     bench.snapshot(run_id)
     bench.candidate(run_id)
@@ -101,15 +102,15 @@ def fill(bench: Bench) -> Bench:
 
 
 @pytest.fixture(scope="module")
-def filled(make_bench: MakeBench) -> Bench:
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     """A store that no test changes."""
-    return fill(make_bench())
+    return fill(tmp_path_factory.mktemp("store") / "metrics.db")
 
 
 @pytest.fixture
-def written(bench: Bench) -> Bench:
+def written(tmp_path: Path) -> Bench:
     """A store that a test may write to."""
-    return fill(bench)
+    return fill(tmp_path / "metrics.db")
 
 
 @pytest.mark.parametrize("statement", HOSTILE)
@@ -330,6 +331,26 @@ sys.stdin.readline()
     assert ask(written.url, "SELECT message, source_reason FROM runs").rows == (("promoted", "it was named"),)
 
 
+def test_a_store_that_another_program_holds_is_no_mistake_in_the_question(written: Bench) -> None:
+    with closing(sqlite3.connect(written.file, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.MonkeyPatch.context() as patch:
+            # Whether it is a store at all was asked before.
+            patch.setattr(ad_hoc, "MetricsReader", lambda _: None)
+            with pytest.raises(StoreError, match="could not be read: database is locked"):
+                ask(written.url, "SELECT count(*) FROM runs", limits=Limits(seconds=0.2))
+
+
+def test_a_damaged_store_is_no_mistake_in_the_question(written: Bench) -> None:
+    content = bytearray(written.file.read_bytes())
+    (page,) = written.query("SELECT rootpage FROM sqlite_master WHERE name = 'stages'")[0]
+    (size,) = written.query("PRAGMA page_size")[0]
+    content[(page - 1) * size : page * size] = b"\xff" * size
+    written.file.write_bytes(content)
+    with pytest.raises(StoreError, match=r"could not be read: .*malformed"):
+        ask(written.url, "SELECT * FROM stages")
+
+
 def test_a_store_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     with pytest.raises(MissingStoreError):
         ask(f"sqlite:///{tmp_path / 'none.db'}", "SELECT 1")
@@ -339,7 +360,5 @@ def test_a_store_that_is_not_there_is_not_made(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["with space.db", "a#b.db", "a%20b.db", "é.db", "a'b.db"])
 def test_a_store_of_any_name_is_read(tmp_path: Path, name: str) -> None:
     file = tmp_path / name
-    bench = Bench(file, MetricsStore(f"sqlite:///{file}"))
-    bench.start_run()
-    assert ask(bench.url, "SELECT count(*) FROM runs").rows == ((1,),)
+    assert ask(fill(file).url, "SELECT count(*) FROM runs").rows == ((1,),)
     assert [path.name for path in tmp_path.iterdir()] == [name]
