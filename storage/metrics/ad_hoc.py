@@ -1,7 +1,7 @@
 """Questions in SQL that a person puts to the store: answered within limits of rows and time, and without any effect.
 
 On SQLite the question goes through `storage.metrics.sandbox`. On PostgreSQL it is the query of a cursor, which must be
-a single one that reads, in a transaction that is READ ONLY, has a time limit, and is rolled back.
+a single one that reads; the transaction is READ ONLY, as of every reading engine, has a time limit, and is rolled back.
 """
 
 from __future__ import annotations
@@ -143,13 +143,12 @@ def _ask_server(url: str, sql: str, parameters: Mapping[str, str], limits: Limit
     engine = reading_engine(url)
     try:
         with engine.connect() as connection:
-            connection = connection.execution_options(postgresql_readonly=True)
             milliseconds = str(int(1000 * limits.seconds))
             connection.execute(text("SELECT set_config('statement_timeout', :limit, true)"), {"limit": milliseconds})
             # A cursor on the server holds one query that reads, and sends no more rows than are asked for.
             streaming = connection.execution_options(stream_results=True, max_row_buffer=100)
-            result = streaming.execute(text(_without_other_colons(sql, parameters)), dict(parameters))
-            answer = _answer(list(result.keys()), result, limits.rows)
+            with streaming.execute(text(_without_other_colons(sql, parameters)), dict(parameters)) as result:
+                answer = _answer(list(result.keys()), result, limits.rows)
             connection.rollback()
             return answer
     except DatabaseError as error:

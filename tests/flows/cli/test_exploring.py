@@ -83,7 +83,7 @@ def test_the_store_can_be_clicked_through(site: Site, served_twice: Bench) -> No
 
 @needs_datasette
 def test_nothing_can_be_changed_there(site: Site, served_twice: Bench) -> None:
-    folder = served_twice.file.parent
+    folder = Path(served_twice.url.removeprefix("sqlite:///")).parent
     other = folder / "other"
     before = {path.name: path.read_bytes() for path in folder.glob("metrics.db*")}
     for statement in (

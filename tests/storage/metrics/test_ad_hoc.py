@@ -15,7 +15,7 @@ from storage.errors import MissingStoreError, QueryError, StoreError
 from storage.metrics import ad_hoc, engine
 from storage.metrics.ad_hoc import MAX_SECONDS, Limits, ask
 from storage.metrics.store import MetricsStore
-from tests.storage.conftest import Bench, Spawn
+from tests.storage.conftest import Bench, FileBench, Spawn
 
 ENDLESS = "WITH RECURSIVE t(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM t)"
 
@@ -92,8 +92,8 @@ def folder(file: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in file.parent.iterdir()}
 
 
-def fill(file: Path) -> Bench:
-    bench = Bench(file, MetricsStore(f"sqlite:///{file}"))
+def fill(file: Path) -> FileBench:
+    bench = FileBench(MetricsStore(f"sqlite:///{file}"))
     run_id = bench.start_run()
     bench.snapshot(run_id)
     bench.candidate(run_id)
@@ -102,19 +102,19 @@ def fill(file: Path) -> Bench:
 
 
 @pytest.fixture(scope="module")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+def filled(tmp_path_factory: pytest.TempPathFactory) -> FileBench:
     """A store that no test changes."""
     return fill(tmp_path_factory.mktemp("store") / "metrics.db")
 
 
 @pytest.fixture
-def written(tmp_path: Path) -> Bench:
+def written(tmp_path: Path) -> FileBench:
     """A store that a test may write to."""
     return fill(tmp_path / "metrics.db")
 
 
 @pytest.mark.parametrize("statement", HOSTILE)
-def test_a_hostile_statement_is_refused_and_has_no_effect(filled: Bench, statement: str) -> None:
+def test_a_hostile_statement_is_refused_and_has_no_effect(filled: FileBench, statement: str) -> None:
     other = filled.file.parent / "other"
     before = folder(filled.file)
     with pytest.raises(QueryError):
@@ -124,7 +124,7 @@ def test_a_hostile_statement_is_refused_and_has_no_effect(filled: Bench, stateme
 
 
 @pytest.mark.parametrize("statement", ["DELETE FROM metrics", "VACUUM INTO '{other}'", "ATTACH '{other}' AS other"])
-def test_a_store_in_wal_mode_is_as_safe(written: Bench, statement: str) -> None:
+def test_a_store_in_wal_mode_is_as_safe(written: FileBench, statement: str) -> None:
     written.query("PRAGMA journal_mode = WAL")
     num_metrics = written.count("metrics")
     assert num_metrics
@@ -134,7 +134,7 @@ def test_a_store_in_wal_mode_is_as_safe(written: Bench, statement: str) -> None:
     assert {path.name for path in written.file.parent.iterdir()} <= {"metrics.db", "metrics.db-wal", "metrics.db-shm"}
 
 
-def test_what_is_refused_is_told_in_a_sentence(filled: Bench) -> None:
+def test_what_is_refused_is_told_in_a_sentence(filled: FileBench) -> None:
     with pytest.raises(QueryError, match=r"does more than read, .*Nothing was changed\. Expected a SELECT\."):
         ask(filled.url, "DELETE FROM metrics")
     with pytest.raises(QueryError, match=r"does more than read, .*load_extension"):
@@ -162,33 +162,33 @@ def test_what_is_refused_is_told_in_a_sentence(filled: Bench) -> None:
         ("SELECT CAST(x'ff' AS TEXT)", (("\N{REPLACEMENT CHARACTER}",),)),
     ],
 )
-def test_what_reads_is_answered(filled: Bench, question: str, rows: tuple[tuple[object, ...], ...]) -> None:
+def test_what_reads_is_answered(filled: FileBench, question: str, rows: tuple[tuple[object, ...], ...]) -> None:
     before = folder(filled.file)
     answer = ask(filled.url, question)
     assert (answer.rows, answer.is_cut) == (rows, False)
     assert folder(filled.file) == before
 
 
-def test_the_plan_of_a_question_can_be_asked_for(filled: Bench) -> None:
+def test_the_plan_of_a_question_can_be_asked_for(filled: FileBench) -> None:
     assert ask(filled.url, "EXPLAIN QUERY PLAN SELECT * FROM runs").columns[-1] == "detail"
 
 
-def test_each_column_has_a_name_of_its_own(filled: Bench) -> None:
+def test_each_column_has_a_name_of_its_own(filled: FileBench) -> None:
     assert ask(filled.url, "SELECT 1 AS a, 2 AS a, 3 AS a_2").columns == ("a", "a_2", "a_2_2")
 
 
-def test_an_answer_without_rows_has_its_columns(filled: Bench) -> None:
+def test_an_answer_without_rows_has_its_columns(filled: FileBench) -> None:
     answer = ask(filled.url, "SELECT id FROM runs WHERE id = 'nobody'")
     assert (answer.columns, answer.rows, answer.is_cut) == (("id",), (), False)
 
 
 @pytest.mark.parametrize(("limit", "is_cut"), [(1, True), (2, False), (3, False)])
-def test_an_answer_is_cut_where_there_are_more_rows(filled: Bench, limit: int, is_cut: bool) -> None:
+def test_an_answer_is_cut_where_there_are_more_rows(filled: FileBench, limit: int, is_cut: bool) -> None:
     answer = ask(filled.url, "SELECT column1 FROM (VALUES (1), (2))", limits=Limits(rows=limit))
     assert (len(answer.rows), answer.is_cut) == (min(limit, 2), is_cut)
 
 
-def test_parameters_are_bound_and_never_become_sql(filled: Bench) -> None:
+def test_parameters_are_bound_and_never_become_sql(filled: FileBench) -> None:
     hostile = "x'; DELETE FROM metrics; --"
     assert ask(filled.url, "SELECT :it", {"it": hostile}).rows == ((hostile,),)
     assert ask(filled.url, "SELECT count(*) FROM runs WHERE line = :line", {"line": "imdb"}).rows == ((1,),)
@@ -198,12 +198,12 @@ def test_parameters_are_bound_and_never_become_sql(filled: Bench) -> None:
     ("value", "bound"),
     [("60", 60), ("-1", -1), ("0.5", 0.5), ("007", "007"), ("1e5", "1e5"), ("9" * 30, "9" * 30), ("", ""), ("a", "a")],
 )
-def test_a_parameter_that_is_a_number_is_bound_as_one(filled: Bench, value: str, bound: object) -> None:
+def test_a_parameter_that_is_a_number_is_bound_as_one(filled: FileBench, value: str, bound: object) -> None:
     assert ask(filled.url, "SELECT :it", {"it": value}).rows == ((bound,),)
 
 
 @pytest.mark.parametrize("question", ["SELECT :line", "SELECT ?", "SELECT ?1, :line"])
-def test_a_parameter_without_a_value_is_named(filled: Bench, question: str) -> None:
+def test_a_parameter_without_a_value_is_named(filled: FileBench, question: str) -> None:
     with pytest.raises(QueryError, match=r"--param name=value"):
         ask(filled.url, question)
 
@@ -218,7 +218,7 @@ def test_a_parameter_without_a_value_is_named(filled: Bench, question: str) -> N
         " metrics i, metrics j, metrics k, metrics l, metrics m",
     ],
 )
-def test_a_question_that_takes_too_long_is_given_up(filled: Bench, question: str) -> None:
+def test_a_question_that_takes_too_long_is_given_up(filled: FileBench, question: str) -> None:
     with pytest.raises(QueryError, match=r"not there after 0\.3 s: .*--timeout"):
         ask(filled.url, question, limits=Limits(seconds=0.3))
 
@@ -237,17 +237,17 @@ def test_a_question_that_takes_too_long_is_given_up(filled: Bench, question: str
         "SELECT '" + "x" * 200_000 + "'",
     ],
 )
-def test_an_answer_that_would_fill_the_memory_is_refused(filled: Bench, question: str) -> None:
+def test_an_answer_that_would_fill_the_memory_is_refused(filled: FileBench, question: str) -> None:
     with pytest.raises(QueryError, match=r"too big|larger than 64 MiB|too many|too large"):
         ask(filled.url, question, limits=Limits(seconds=20))
 
 
-def test_a_time_that_is_no_number_is_no_time(filled: Bench) -> None:
+def test_a_time_that_is_no_number_is_no_time(filled: FileBench) -> None:
     with pytest.raises(QueryError, match="not there after nan s"):
         ask(filled.url, f"{ENDLESS} SELECT max(x) FROM t", limits=Limits(seconds=math.nan))
 
 
-def test_ctrl_c_stops_a_question_as_it_stops_any_command(filled: Bench, spawn: Spawn) -> None:
+def test_ctrl_c_stops_a_question_as_it_stops_any_command(filled: FileBench, spawn: Spawn) -> None:
     code = """
 import sys
 from storage.metrics.ad_hoc import Limits, ask
@@ -282,7 +282,7 @@ for _ in sys.stdin:
 """
 
 
-def test_questions_are_answered_while_a_run_writes(written: Bench, spawn: Spawn) -> None:
+def test_questions_are_answered_while_a_run_writes(written: FileBench, spawn: Spawn) -> None:
     writer = spawn(WRITER, written.url)
     assert writer.stdin is not None
     assert writer.stdout is not None
@@ -298,7 +298,7 @@ def test_questions_are_answered_while_a_run_writes(written: Bench, spawn: Spawn)
 
 
 @pytest.fixture
-def unfinished(written: Bench) -> Iterator[sqlite3.Connection]:
+def unfinished(written: FileBench) -> Iterator[sqlite3.Connection]:
     """Another program in the midst of a transaction."""
     with closing(sqlite3.connect(written.file, isolation_level=None)) as connection:
         connection.execute("BEGIN IMMEDIATE")
@@ -307,12 +307,12 @@ def unfinished(written: Bench) -> Iterator[sqlite3.Connection]:
         connection.execute("ROLLBACK")
 
 
-def test_what_is_not_committed_is_not_seen(written: Bench, unfinished: sqlite3.Connection) -> None:
+def test_what_is_not_committed_is_not_seen(written: FileBench, unfinished: sqlite3.Connection) -> None:
     assert unfinished.in_transaction
     assert ask(written.url, "SELECT message FROM runs").rows == (("promoted",),)
 
 
-def test_a_store_whose_writer_was_killed_half_way_is_put_right_first(written: Bench, spawn: Spawn) -> None:
+def test_a_store_whose_writer_was_killed_half_way_is_put_right_first(written: FileBench, spawn: Spawn) -> None:
     code = """
 import sqlite3, sys
 connection = sqlite3.connect(sys.argv[1], isolation_level=None)
@@ -331,7 +331,7 @@ sys.stdin.readline()
     assert ask(written.url, "SELECT message, source_reason FROM runs").rows == (("promoted", "it was named"),)
 
 
-def test_a_store_that_another_program_holds_is_no_mistake_in_the_question(written: Bench) -> None:
+def test_a_store_that_another_program_holds_is_no_mistake_in_the_question(written: FileBench) -> None:
     with closing(sqlite3.connect(written.file, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         with pytest.MonkeyPatch.context() as patch:
@@ -341,7 +341,7 @@ def test_a_store_that_another_program_holds_is_no_mistake_in_the_question(writte
                 ask(written.url, "SELECT count(*) FROM runs", limits=Limits(seconds=0.2))
 
 
-def test_a_damaged_store_is_no_mistake_in_the_question(written: Bench) -> None:
+def test_a_damaged_store_is_no_mistake_in_the_question(written: FileBench) -> None:
     content = bytearray(written.file.read_bytes())
     (page,) = written.query("SELECT rootpage FROM sqlite_master WHERE name = 'stages'")[0]
     (size,) = written.query("PRAGMA page_size")[0]
@@ -362,3 +362,45 @@ def test_a_store_of_any_name_is_read(tmp_path: Path, name: str) -> None:
     file = tmp_path / name
     assert ask(fill(file).url, "SELECT count(*) FROM runs").rows == ((1,),)
     assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+HOSTILE_TO_A_SERVER = [
+    "DELETE FROM runs",
+    "WITH x AS (DELETE FROM runs RETURNING id) SELECT * FROM x",
+    "SELECT 1; DELETE FROM runs",
+    "SELECT 1; SELECT 2",
+    "COMMIT; DELETE FROM runs",
+    "SET TRANSACTION READ WRITE",
+    "SELECT set_config('transaction_read_only', 'off', true)",
+    "SELECT * INTO x FROM runs",
+    "CREATE TEMP TABLE x (a int)",
+    "SELECT * FROM runs FOR UPDATE",
+    "COPY (SELECT 1) TO PROGRAM 'true'",
+    "DO $$ BEGIN DELETE FROM runs; END $$",
+    "TRUNCATE runs CASCADE",
+    "DROP TABLE runs CASCADE",
+    "BEGIN",
+    "",
+]
+
+
+def test_a_server_refuses_hostile_statements_too(server_bench: Bench) -> None:
+    server_bench.start_run()
+    for statement in HOSTILE_TO_A_SERVER:
+        with pytest.raises(QueryError, match="the database says: "):
+            ask(server_bench.url, statement)
+    assert server_bench.count("runs") == 1
+    assert ask(server_bench.url, "SELECT count(*) FROM pg_tables WHERE tablename = 'x'").rows == ((0,),)
+
+
+def test_a_server_is_asked_within_limits_and_with_bound_parameters(server_bench: Bench) -> None:
+    server_bench.start_run()
+    hostile = "x'; DELETE FROM runs; --"
+    assert ask(server_bench.url, "SELECT :it AS it, '10 : :x %' AS text, 1::int", {"it": hostile}).rows == (
+        (hostile, "10 : :x %", 1),
+    )
+    assert ask(server_bench.url, "SELECT count(*) FROM runs WHERE line = :line", {"line": "imdb"}).rows == ((1,),)
+    endless = ask(server_bench.url, "SELECT * FROM generate_series(1, 10000)", limits=Limits(rows=2))
+    assert (endless.rows, endless.is_cut) == (((1,), (2,)), True)
+    with pytest.raises(QueryError, match=r"not there after 0\.5 s"):
+        ask(server_bench.url, "SELECT pg_sleep(60)", limits=Limits(seconds=0.5))
