@@ -121,7 +121,11 @@ def clean_up(settings: Settings, store: MetricsStore) -> tuple[list[str], list[P
     dead = store.reap_dead_runs()
     for run_id in dead:
         logger.warning("run %s had died without an end: marked as crashed", run_id)
-    roots = (settings.snapshots, settings.matrices, settings.bundles, settings.checkpoints)
+    # A backup that an upgrade makes is beside the store.
+    roots = (
+        *(settings.home, settings.snapshots, settings.matrices),
+        *(settings.bundles, settings.checkpoints, settings.backups),
+    )
     orphans = [folder for root in roots for folder in sweep(root)]
     if dead:
         orphans += sweep_unrecorded(settings.bundles, dead, store.recorded_bundles())

@@ -78,7 +78,7 @@ def publish(folder: Path, manifest: Mapping[str, Any], name: str | None = None) 
     text = canonical_json({**manifest, "files": hashes})
     (folder / MANIFEST).write_text(text, encoding="utf-8")
     for path in [*_files(folder), folder]:
-        _flush(path)
+        flush(path)
     target = folder.parent / (name or hashlib.sha256(text.encode()).hexdigest())
     try:
         folder.rename(target)
@@ -91,7 +91,7 @@ def publish(folder: Path, manifest: Mapping[str, Any], name: str | None = None) 
             # Out of the way first: it has not been removed yet when the good copy takes its place.
             target.rename(make_staging(target.parent) / "damaged")
             folder.rename(target)
-    _flush(target.parent)
+    flush(target.parent)
     return target
 
 
@@ -140,13 +140,14 @@ def sweep(root: Path) -> list[Path]:
     return orphans
 
 
-def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file())
-
-
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
+    """Have a file's content, or a folder's list of names, survive a loss of power."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())

@@ -15,7 +15,7 @@ RetrainError
 ├── ContentError            a published folder is not what its manifest says: torn, changed or incomplete
 └── StoreError              the metrics store cannot be used as it is
     ├── MissingStoreError   nothing was written yet; a NotFoundError too
-    ├── SchemaVersionError  the database was made by another version of this project
+    ├── SchemaVersionError  the database is older than this program, and not upgraded yet, or a later one's
     └── StaleDecisionError  somebody else changed the champion, or used the test set, in the meantime
 
 Messages are sentences for a person: what happened, what was expected, what was received, how to fix it.
@@ -89,7 +89,7 @@ class MissingStoreError(StoreError, NotFoundError):
 
 
 class SchemaVersionError(StoreError):
-    """The database was made by another version of this project."""
+    """The database's tables are not this program's: older ones, which can be upgraded, or a later program's."""
 
 
 class StaleDecisionError(StoreError):

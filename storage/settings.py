@@ -99,6 +99,11 @@ class Settings:
         return self.home / "scores"
 
     @property
+    def backups(self) -> Path:
+        """Copies of the SQLite store, one file each."""
+        return self.home / "backups"
+
+    @property
     def downloads(self) -> Path:
         """Files fetched from elsewhere, verified by their hash at each use."""
         return self.home / "downloads"

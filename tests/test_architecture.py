@@ -60,6 +60,15 @@ def test_only_the_store_and_the_reader_of_a_users_database_import_sqlalchemy() -
     assert all(module.startswith(allowed) for module in importers("sqlalchemy"))
 
 
+def test_only_the_store_imports_alembic() -> None:
+    assert {module for module in importers("alembic") if not module.startswith("storage.metrics.")} == set()
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_every_folder_of_modules_is_a_package_that_is_installed(path: Path) -> None:
+    assert (path.parent / "__init__.py").is_file()
+
+
 def test_only_a_few_modules_import_keras() -> None:
     allowed = ("tasks.models", "tasks.training", "tasks.features.batching", "storage.bundles")
     assert all(module.startswith(allowed) for module in importers("keras"))

@@ -50,6 +50,18 @@ def writing_engine(url: str) -> Engine:
     return engine
 
 
+def migrating_engine(url: str) -> Engine:
+    """A writing engine for tables that are made anew: SQLite looks at no foreign key and no view until it is asked to.
+
+    Raises:
+        OptionError: The URL is not one that SQLAlchemy knows.
+    """
+    engine = writing_engine(url)
+    if engine.dialect.name == "sqlite":
+        _on_connect(engine, "foreign_keys=OFF", "legacy_alter_table=ON")
+    return engine
+
+
 def reading_engine(url: str) -> Engine:
     """An engine that cannot write and does not make a missing SQLite file. A transaction sees one moment.
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from sqlalchemy import create_engine
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from storage.errors import StoreError
 from storage.metrics.engine import reading_engine, shown, words_of
+from storage.metrics.schema import make_schema
+from storage.metrics.shape import shape_of
 
 _MOST_FINDINGS = 10
 
@@ -34,3 +37,29 @@ def damage_of(url: str) -> list[str] | None:
         f"row {row} of {table} refers to a row of {parent} that is not there" for table, row, parent, _ in orphans
     ]
     return found[:_MOST_FINDINGS]
+
+
+def changes_of(url: str) -> list[str]:
+    """What of the schema is not as this code makes it, in words; what somebody has added is left alone.
+
+    Args:
+        url: A SQLite database that is whole, with the tables of this code's revision.
+
+    Raises:
+        OptionError: The URL cannot be used.
+        MissingStoreError: There is no database yet.
+        StoreError: It could not be read.
+    """
+    with create_engine("sqlite://").begin() as connection:
+        make_schema(connection)
+        expected = shape_of(connection)
+    try:
+        with reading_engine(url).connect() as connection:
+            found = shape_of(connection)
+    except DatabaseError as error:
+        raise StoreError(f"the metrics store at {shown(url)} could not be checked: {words_of(error)}") from error
+    return [
+        f"the {name} is {'not as this program makes it' if name in found else 'missing'}"
+        for name, parts in expected.items()
+        if found.get(name) != parts
+    ]

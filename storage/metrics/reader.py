@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from storage.errors import MissingStoreError, NotFoundError, StoreError
 from storage.metrics.engine import reading_engine, shown, words_of
 from storage.metrics.history import RunFilter, last_runs
-from storage.metrics.store import check_version
+from storage.metrics.schema import check_revision, revision_of
 from storage.metrics.tables import (
     Base,
     CandidateRow,
@@ -27,7 +27,6 @@ from storage.metrics.tables import (
     MetricRow,
     ObservationRow,
     RunRow,
-    SchemaVersion,
     SnapshotRow,
     StageRow,
 )
@@ -56,16 +55,16 @@ class MetricsReader:
         self._engine = reading_engine(url)
         try:
             with self._engine.connect() as connection:
-                tables = inspect(connection).get_table_names()
-                if not tables and connection.dialect.name != "sqlite":
-                    # A server's database is made before anything is written to it, a file is not.
-                    raise MissingStoreError(f"there is no metrics store at {shown(url)} yet: `retrain run` makes it.")
-                if SchemaVersion.__tablename__ not in tables:
-                    raise StoreError(f"{shown(url)!r} is a database, but not a metrics store.")
-                version = connection.scalar(select(SchemaVersion.version))
+                revision = revision_of(connection)
+                is_empty = not inspect(connection).get_table_names()
         except DatabaseError as error:
             raise StoreError(f"the metrics store at {shown(url)} cannot be read: {words_of(error)}") from error
-        check_version(version, shown(url))
+        if revision is None and is_empty and self._engine.dialect.name != "sqlite":
+            # A server's database is made before anything is written to it, a file is not.
+            raise MissingStoreError(f"there is no metrics store at {shown(url)} yet: `retrain run` makes it.")
+        if revision is None:
+            raise StoreError(f"{shown(url)!r} is a database, but not a metrics store.")
+        check_revision(revision, shown(url))
         event.listen(self._engine, "handle_error", _tell)
 
     def history(self, limit: int = 20, only: RunFilter | None = None) -> list[RunSummary]:

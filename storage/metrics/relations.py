@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from storage.metrics.tables import Base, SchemaVersion
+from storage.metrics.tables import Base
 from storage.metrics.views import VIEWS
 
 
@@ -31,6 +31,5 @@ def relations() -> list[Relation]:
     tables = [
         Relation(table.name, words[table].splitlines()[0], {column.name: column.doc or "" for column in table.columns})
         for table in Base.metadata.sorted_tables
-        if table.name != SchemaVersion.__tablename__
     ]
     return views + tables

@@ -10,11 +10,11 @@ import secrets
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy import func, insert, inspect, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
-from storage.errors import SchemaVersionError, SlotTakenError, StaleDecisionError, StoreError
+from storage.errors import SlotTakenError, StaleDecisionError, StoreError
 from storage.metrics.claims import mark_if_dead, refusal_of
 from storage.metrics.engine import Lease, shown, words_of, writing_engine
 from storage.metrics.rows import (
@@ -25,19 +25,16 @@ from storage.metrics.rows import (
     decision_id,
     evaluation_rows,
 )
+from storage.metrics.schema import make_or_upgrade
 from storage.metrics.tables import (
-    SCHEMA_VERSION,
-    Base,
     CandidateRow,
     ChampionRow,
     EpochRow,
     ObservationRow,
     RunRow,
-    SchemaVersion,
     SnapshotRow,
     StageRow,
 )
-from storage.metrics.views import make_views
 from storage.records import (
     Candidate,
     CheckResult,
@@ -51,27 +48,21 @@ from storage.records import (
 
 
 class MetricsStore:
-    """The store, opened for writing. Makes the tables where there are none."""
+    """The store, opened for writing. Makes the tables where there are none, and upgrades older ones after a backup."""
 
     def __init__(self, url: str) -> None:
         """Open the store at a SQLAlchemy URL.
 
         Raises:
             OptionError: The URL cannot be used.
-            StoreError: The database cannot be opened, or was made by another version.
+            StoreError: The database cannot be opened or upgraded, or was made by a later version.
         """
         self.url = url
         self._engine = writing_engine(url)
         try:
-            with self._engine.begin() as connection:
-                if not inspect(connection).has_table(SchemaVersion.__tablename__):
-                    Base.metadata.create_all(connection)
-                    make_views(connection)
-                    connection.execute(insert(SchemaVersion).values(one=1, version=SCHEMA_VERSION))
-                version = connection.scalar(select(SchemaVersion.version))
+            make_or_upgrade(self._engine)
         except DatabaseError as error:
             raise StoreError(f"the metrics store at {shown(url)} cannot be opened: {words_of(error)}") from error
-        check_version(version, shown(url))
 
     def start_run(self, start: RunStart) -> str:
         """Write a run down as running, owned by this process, and return its id.
@@ -271,19 +262,6 @@ class _Transaction(Session):
             self.close()
         if isinstance(value, OperationalError):
             raise StoreError(f"the metrics store could not be written to: {words_of(value)}") from value
-
-
-def check_version(version: int | None, url: str) -> None:
-    """Refuse a database that this code does not understand.
-
-    Raises:
-        SchemaVersionError: Its version is another one.
-    """
-    if version != SCHEMA_VERSION:
-        raise SchemaVersionError(
-            f"the metrics store at {url} has schema version {version}, this program understands {SCHEMA_VERSION}: "
-            "use the program that made it, or name another store in RETRAIN_DATABASE_URL."
-        )
 
 
 def _is_taken(error: IntegrityError) -> bool:

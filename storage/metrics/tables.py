@@ -48,7 +48,8 @@ from storage.records import (
     Trigger,
 )
 
-SCHEMA_VERSION = 3
+# The revisions in storage/metrics/migrations, oldest first; these tables are those of the last one.
+REVISIONS = ("0001", "0002", "0003", "0004")
 _STRICT = {"sqlite_strict": True}
 _SPLITS = get_args(Split)
 # A run that ended like this gives its slot back, for a retry.
@@ -72,15 +73,6 @@ class Base(DeclarativeBase):
         dict[str, Any]: Json(),
         list[str]: Json(),
     }
-
-
-class SchemaVersion(Base):
-    """One row: the version of the tables in this database."""
-
-    __tablename__ = "schema_version"
-    __table_args__ = (CheckConstraint("one = 1", name="single_row"), _STRICT)
-    one: Mapped[int] = mapped_column(primary_key=True, default=1, doc="Always 1: there is one row.")
-    version: Mapped[int] = mapped_column(doc="The version of the tables.")
 
 
 class SnapshotRow(Base):

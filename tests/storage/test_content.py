@@ -154,7 +154,7 @@ def test_files_and_folders_are_flushed_before_and_after_the_rename(
     def note(path: Path) -> None:
         flushed.append((path.name, (tmp_path / "mine").exists()))
 
-    monkeypatch.setattr(content, "_flush", note)
+    monkeypatch.setattr(content, "flush", note)
     with staging(tmp_path) as folder:
         (folder / "a.txt").write_text("hello")
         publish(folder, {}, name="mine")
@@ -252,7 +252,7 @@ def test_a_publication_that_failed_may_be_tried_again(tmp_path: Path, monkeypatc
     folder = make_staging(tmp_path)
     (folder / "a.txt").write_text("hello")
     with monkeypatch.context() as patch:
-        patch.setattr(content, "_flush", full)
+        patch.setattr(content, "flush", full)
         with pytest.raises(OSError, match="No space left"):
             publish(folder, {"try": 1})
 

@@ -22,8 +22,8 @@ ENDLESS = "WITH RECURSIVE t(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM t)"
 # Each may only be refused. {other} is the path of a file that is not there.
 HOSTILE = [
     "INSERT INTO stages SELECT run_id, 'x', 9, 1.0, 1 FROM candidates",
-    "REPLACE INTO schema_version VALUES (1, 99)",
-    "INSERT INTO schema_version VALUES (1, 99) ON CONFLICT DO UPDATE SET version = 99",
+    "REPLACE INTO alembic_version VALUES ('99')",
+    "INSERT INTO alembic_version VALUES ('99') ON CONFLICT DO UPDATE SET version_num = '99'",
     "UPDATE runs SET state = 'failed'",
     "UPDATE runs SET message = 'x' RETURNING id",
     "DELETE FROM metrics",
@@ -155,7 +155,7 @@ def test_what_is_refused_is_told_in_a_sentence(filled: FileBench) -> None:
         ("VALUES (1, NULL, 0.1, 'é')", ((1, None, 0.1, "é"),)),
         ("SELECT json_extract(options, '$.epochs') FROM runs", ((3,),)),
         ("SELECT value FROM json_each('[1, 2]')", ((1,), (2,))),
-        ("SELECT name FROM pragma_table_info('schema_version')", (("one",), ("version",))),
+        ("SELECT name FROM pragma_table_info('alembic_version')", (("version_num",),)),
         ("SELECT count(*) FROM sqlite_master WHERE name = 'runs'", ((1,),)),
         (f"{ENDLESS} SELECT x FROM t LIMIT 3", ((1,), (2,), (3,))),
         ("SELECT round(avg(value) OVER (), 1) FROM metrics WHERE name = 'recall'", ((0.8,), (0.8,))),

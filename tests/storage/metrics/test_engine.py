@@ -91,7 +91,7 @@ def test_a_reader_is_not_kept_out_by_a_writer_that_has_not_committed(bench: Benc
     [
         "UPDATE runs SET message = 'changed'",
         "DELETE FROM runs",
-        "INSERT INTO schema_version VALUES (1, 2)",
+        "UPDATE alembic_version SET version_num = '0001'",
         "CREATE TABLE more (id INTEGER)",
         "DROP TABLE runs",
     ],

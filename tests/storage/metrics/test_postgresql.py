@@ -105,7 +105,7 @@ def test_whoever_waited_for_the_lock_sees_what_was_written_meanwhile(
     [
         "UPDATE runs SET message = 'changed'",
         "DELETE FROM runs",
-        "INSERT INTO schema_version VALUES (1, 2)",
+        "UPDATE alembic_version SET version_num = '0001'",
         "CREATE TABLE more (id INTEGER)",
         "DROP TABLE runs",
     ],

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from storage.errors import NotFoundError, OptionError, SchemaVersionError, StoreError
+from storage.errors import NotFoundError, OptionError, StoreError
 from storage.metrics.reader import MetricsReader
-from storage.metrics.tables import SCHEMA_VERSION
 from storage.records import Decision, Gate, Metric
 
 if TYPE_CHECKING:
@@ -44,14 +43,6 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
 def test_a_url_that_cannot_be_used_is_refused() -> None:
     with pytest.raises(OptionError, match="RETRAIN_DATABASE_URL cannot be used"):
         MetricsReader("nosuch://host/name")
-
-
-@pytest.mark.parametrize("version", [0, SCHEMA_VERSION - 1, SCHEMA_VERSION + 1])
-def test_a_store_of_another_version_is_refused(bench: Bench, version: int) -> None:
-    bench.query("UPDATE schema_version SET version = ?", version)
-
-    with pytest.raises(SchemaVersionError, match=f"has schema version {version}, this program understands"):
-        MetricsReader(bench.url)
 
 
 def test_an_empty_store_has_no_history(bench: Bench) -> None:

@@ -10,7 +10,7 @@ from tests.storage.conftest import Bench
 
 def test_all_that_can_be_asked_about_is_told_with_its_columns(bench: Bench) -> None:
     there = inspect(reading_engine(bench.url))
-    assert {relation.name for relation in relations()} | {"schema_version"} == {
+    assert {relation.name for relation in relations()} | {"alembic_version"} == {
         *(there.get_table_names()),
         *(there.get_view_names()),
     }

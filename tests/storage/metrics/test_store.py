@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy.exc import DatabaseError, NoResultFound, SQLAlchemyError
 
-from storage.errors import OptionError, SchemaVersionError, StaleDecisionError, StoreError
+from storage.errors import OptionError, StaleDecisionError, StoreError
 from storage.metrics import engine
-from storage.metrics.engine import Lease, shown, writing_engine
+from storage.metrics.engine import Lease, writing_engine
 from storage.metrics.store import MetricsStore
-from storage.metrics.tables import SCHEMA_VERSION
+from storage.metrics.tables import REVISIONS
 from storage.records import CheckResult, Decision, Epoch, Gate, Metric, Stage, Suspect
 from tests.storage.conftest import comparison
 
@@ -37,28 +37,7 @@ def test_a_store_opened_again_still_holds_what_was_written(bench: Bench) -> None
     MetricsStore(bench.url)
 
     assert [run.id for run in bench.reader.history()] == [run_id]
-    assert bench.query("SELECT one, version FROM schema_version") == [(1, SCHEMA_VERSION)]
-
-
-@pytest.mark.parametrize("version", [0, SCHEMA_VERSION - 1, SCHEMA_VERSION + 1, 99])
-def test_a_store_of_another_version_is_refused_with_a_sentence(bench: Bench, version: int) -> None:
-    bench.query("UPDATE schema_version SET version = ?", version)
-
-    with pytest.raises(SchemaVersionError) as caught:
-        MetricsStore(bench.url)
-
-    assert str(caught.value) == (
-        f"the metrics store at {shown(bench.url)} has schema version {version}, "
-        f"this program understands {SCHEMA_VERSION}: "
-        "use the program that made it, or name another store in RETRAIN_DATABASE_URL."
-    )
-
-
-def test_a_store_whose_version_was_lost_is_refused(bench: Bench) -> None:
-    bench.query("DELETE FROM schema_version")
-
-    with pytest.raises(SchemaVersionError, match="has schema version None"):
-        MetricsStore(bench.url)
+    assert bench.query("SELECT version_num FROM alembic_version") == [(REVISIONS[-1],)]
 
 
 def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(tmp_path: Path) -> None:

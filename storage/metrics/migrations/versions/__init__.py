@@ -1,0 +1,1 @@
+"""The steps, oldest first. Their numbers are in `storage.metrics.tables.REVISIONS`."""
