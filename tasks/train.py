@@ -159,10 +159,11 @@ def _reuse(settings: Settings, key: str) -> TrainedReference | None:
     for trained, bundle in MetricsReader(settings.database_url).trained(key):
         try:
             read_manifest(settings.bundles / bundle, digest=bundle)
-        except ContentError as error:
+            with _new_folder(settings) as folder:
+                shutil.copyfile(settings.bundles / bundle / MODEL_FILE, folder / MODEL_FILE)
+        except (ContentError, FileNotFoundError) as error:
+            # It may be pruned at any moment, also after it was read.
             logger.warning("the training of %s cannot be used again: %s", trained.reused_from, error)
             continue
-        folder = make_staging(settings.bundles)
-        shutil.copyfile(settings.bundles / bundle / MODEL_FILE, folder / MODEL_FILE)
         return replace(trained, folder=str(folder))
     return None

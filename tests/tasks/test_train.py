@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,13 +9,15 @@ from uuid import uuid4
 
 import pytest
 
+from storage.bundles import MODEL_FILE
 from storage.checkpoints import Checkpoint, checkpoint_file, write_checkpoint
+from storage.content import publish
 from storage.errors import TrainingError
 from storage.matrices import write_matrices
 from storage.metrics.reader import MetricsReader
 from storage.metrics.store import MetricsStore
 from storage.options import RunOptions
-from storage.records import Epoch, RunStart, TrainedReference
+from storage.records import Candidate, ConfusionMatrix, Epoch, Evaluation, RunStart, TrainedReference
 from storage.settings import Settings
 from tasks import train as module
 from tasks.training.job import TrainingJob, TrainingResult
@@ -191,3 +194,61 @@ def test_a_server_that_does_not_answer_is_told_no_more_and_training_goes_on(
             page.report(percent, "goes on")
     assert len(prefect.calls) == 2
     assert caplog.messages == ["training goes on without showing its progress in Prefect: no route"]
+
+
+def write_model(job: TrainingJob, _: TrainingProgress) -> TrainingResult:
+    (job.folder / MODEL_FILE).write_text("weights")
+    return RESULT
+
+
+@pytest.fixture
+def bundle(bench: Bench) -> Path:
+    """The published bundle of a training that has ended."""
+    trained = bench.train(write_model)
+    folder = publish(Path(trained.folder), {"run_id": bench.run_id})
+    matrix = ConfusionMatrix(1, 0, 0, 1)
+    MetricsStore(bench.settings.database_url).record_candidate(
+        Candidate(
+            id=f"{bench.run_id}/{trained.model}",
+            run_id=bench.run_id,
+            model=trained.model,
+            bundle=folder.name,
+            device=trained.device,
+            num_parameters=trained.num_parameters,
+            best_epoch=trained.best_epoch,
+            training_seconds=trained.training_seconds,
+            epochs=trained.epochs,
+            validation=Evaluation("validation", matrix, 1.0, 0.0, ()),
+            test=Evaluation("test", matrix, 1.0, 0.0, ()),
+            training_key=trained.training_key,
+        )
+    )
+    return folder
+
+
+def test_a_training_of_the_same_is_taken_from_its_bundle(bench: Bench, bundle: Path) -> None:
+    of = bench.run_id
+
+    again = bench.train(lambda *_: pytest.fail("it was trained again"))
+
+    assert again.reused_from == f"{of}/baseline_avgpool"
+    assert (Path(again.folder) / MODEL_FILE).read_text() == "weights"
+
+
+@pytest.mark.parametrize("meanwhile", [False, True])
+def test_what_was_pruned_is_trained_again(
+    bench: Bench, bundle: Path, meanwhile: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def prune_after_a_look(folder: Path, digest: str) -> None:
+        assert (folder, digest) == (bundle, bundle.name)
+        shutil.rmtree(folder)
+
+    if meanwhile:
+        monkeypatch.setattr(module, "read_manifest", prune_after_a_look)
+    else:
+        shutil.rmtree(bundle)
+
+    again = bench.train(write_model)
+
+    assert again.reused_from == ""
+    assert [str(path) for path in bench.staged()] == [again.folder]
