@@ -246,6 +246,26 @@ class Champion:
 
 
 @dataclass(frozen=True)
+class Published:
+    """A candidate, as far as it matters to whom its bundle is of use.
+
+    Attributes:
+        line: Of its run.
+        bundle: The bundle's digest.
+        reused_from: The candidate whose training it took; empty if it was trained itself.
+        is_running: Whether its run has not ended yet.
+    """
+
+    candidate_id: str
+    run_id: str
+    line: str
+    bundle: str
+    reused_from: str
+    is_running: bool
+    published_at: datetime
+
+
+@dataclass(frozen=True)
 class Comparison:
     """Challenger and champion on the same rows, both scored now.
 

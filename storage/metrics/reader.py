@@ -35,6 +35,7 @@ from storage.records import (
     Champion,
     ConfusionMatrix,
     Epoch,
+    Published,
     RunState,
     RunSummary,
     SnapshotRecord,
@@ -120,6 +121,24 @@ class MetricsReader:
             query = query.where(ChampionRow.line == line)
         with Session(self._engine) as session:
             return [_champion(row) for row in session.execute(query)]
+
+    def published(self) -> list[Published]:
+        """All candidates, of which each had its bundle published, the newest run first."""
+        query = select(CandidateRow, RunRow).join(RunRow, RunRow.id == CandidateRow.run_id)
+        with Session(self._engine) as session:
+            rows = session.execute(query.order_by(RunRow.started_at.desc(), CandidateRow.id)).all()
+            return [
+                Published(
+                    candidate_id=candidate.id,
+                    run_id=run.id,
+                    line=run.line,
+                    bundle=candidate.bundle,
+                    reused_from=candidate.reused_from,
+                    is_running=run.state == "running",
+                    published_at=candidate.created_at,
+                )
+                for candidate, run in rows
+            ]
 
     def snapshot(self, snapshot_id: str) -> SnapshotRecord:
         """A snapshot that some run used.

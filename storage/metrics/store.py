@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import dataclasses
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from sqlalchemy import func, select, update
@@ -113,6 +114,13 @@ class MetricsStore:
         with self._write() as session:
             running = session.scalars(select(RunRow).where(RunRow.state == "running")).all()
             return [run.id for run in running if mark_if_dead(run)]
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep all other writers out: no run begins, decides or ends meanwhile, and what a reader sees stays so."""
+        with self._write() as session:
+            session.connection()
+            yield
 
     def recorded_bundles(self) -> set[str]:
         """Digests of all bundles that some candidate has."""

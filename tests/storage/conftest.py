@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from sqlalchemy import NullPool, create_engine
 
+from storage.content import publish, staging
 from storage.metrics.reader import MetricsReader
 from storage.metrics.store import MetricsStore
 from storage.records import (
@@ -32,6 +33,7 @@ from storage.records import (
     Split,
 )
 from storage.sequences import Sequences
+from storage.settings import Settings
 from storage.snapshots import Rows, row_ids
 from tests.postgresql import PostgreSQL
 
@@ -193,6 +195,18 @@ class Files:
         Path(url.removeprefix("sqlite:///")).unlink()
 
 
+def publish_for(settings: Settings, bench: Bench, run_id: str | None = None, model: str = "baseline_avgpool") -> Path:
+    """Publish a bundle and record a candidate whose bundle it is; its run has ended unless it is named."""
+    of = run_id or bench.start_run()
+    with staging(settings.bundles) as folder:
+        (folder / "model.keras").write_bytes(b"w" * 1000)
+        made = publish(folder, {"run_id": of, "model": model})
+    bench.candidate(of, model, bundle=made.name)
+    if run_id is None:
+        bench.store.finish_run(of, "completed", "nothing promoted", 1.0)
+    return made
+
+
 @pytest.fixture(scope="session")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
     return Files(tmp_path_factory.mktemp("stores"))
@@ -230,6 +244,14 @@ def server_bench(postgresql: PostgreSQL) -> Iterator[Bench]:
     url = postgresql.new_url()
     yield Bench(MetricsStore(url))
     postgresql.drop(url)
+
+
+@pytest.fixture
+def settings(bench: Bench, tmp_path: Path) -> Settings:
+    """A home with that store."""
+    settings = Settings(tmp_path / "home", bench.url)
+    settings.prepare()
+    return settings
 
 
 @pytest.fixture(scope="module")
