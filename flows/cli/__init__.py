@@ -17,6 +17,7 @@ from flows.cli.reading import champion, compare, history, show
 from flows.cli.retraining import check, run
 from flows.cli.scheduling import down, up
 from flows.cli.serving import monitor, predict, rollback
+from flows.cli.store import db
 from storage.errors import DataRejectedError, NotFoundError, RetrainError, UserError
 
 EXIT_FAULT, EXIT_USER, EXIT_DATA_REJECTED, EXIT_NOT_FOUND, EXIT_STOPPED = 1, 2, 3, 4, 130
@@ -67,6 +68,7 @@ def cli() -> None:
     retrain predict      label new reviews with the champion
     retrain rollback     put an earlier champion back
     retrain monitor      hold the champion against the labelled reviews that came since
+    retrain db           look after the store: upgrade, backup, check, prune
     retrain up           schedule it all: a Prefect server, the deployments and a worker
     retrain down         stop what `retrain up` has started
 
@@ -74,5 +76,5 @@ def cli() -> None:
     """
 
 
-for command in (check, run, history, show, compare, champion, sql, explore, predict, rollback, monitor, up, down):
+for command in (check, run, history, show, compare, champion, sql, explore, predict, rollback, monitor, db, up, down):
     cli.add_command(command)
