@@ -102,23 +102,18 @@ _LEADERBOARD = View(
         "accuracy_lower": "Lower end of its interval.",
         "accuracy_upper": "Upper end of its interval.",
         "auc": "Test AUC.",
-        "log_loss": "Test log loss, in nats: the smaller, the better.",
-        "brier": "Test Brier score: the smaller, the better.",
         "verdict": "What its own run decided about it; empty where nothing was.",
         "bundle": "Digest of its bundle.",
         "started_at": _RUN["started_at"],
     },
     f"""
 SELECT r.line, s.test_id, c.id AS candidate_id, c.model, accuracy.value AS accuracy, accuracy.lower AS accuracy_lower,
-  accuracy.upper AS accuracy_upper, auc.value AS auc, log_loss.value AS log_loss, brier.value AS brier, d.verdict,
-  c.bundle, r.started_at
+  accuracy.upper AS accuracy_upper, auc.value AS auc, d.verdict, c.bundle, r.started_at
 FROM candidates c
 JOIN runs r ON r.id = c.run_id
 {_test_metric("accuracy", "accuracy", "c.id")}
 LEFT JOIN snapshots s ON s.id = r.snapshot_id
 LEFT {_test_metric("auc", "auc", "c.id")}
-LEFT {_test_metric("log_loss", "log_loss", "c.id")}
-LEFT {_test_metric("brier", "brier", "c.id")}
 LEFT JOIN decisions d ON d.run_id = c.run_id AND d.candidate_id = c.id""".strip(),
 )
 
@@ -141,10 +136,10 @@ _SERVED = View(
 SELECT h.line, h.position, h.candidate_id, c.model, h.promoted_at AS served_from, next.promoted_at AS served_until,
   h.succession, d.run_id AS decided_by, c.bundle, r.snapshot_id, h.reason
 FROM champions h
+LEFT JOIN champions next ON next.line = h.line AND next.previous = h.position
 JOIN candidates c ON c.id = h.candidate_id
 JOIN runs r ON r.id = c.run_id
-JOIN decisions d ON d.id = h.decision_id
-LEFT JOIN champions next ON next.line = h.line AND next.previous = h.position""".strip(),
+JOIN decisions d ON d.id = h.decision_id""".strip(),
 )
 
 _REJECTIONS = View(
