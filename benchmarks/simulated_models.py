@@ -69,8 +69,8 @@ class DataSet:
 
     def train(self, true_accuracy: float) -> Model:
         """A new model of this true accuracy, scored on all rows."""
-        validation = self._score(self.validation, true_accuracy)
-        test = self._score(self.test, true_accuracy)
+        validation = self.score(self.validation, true_accuracy)
+        test = self.score(self.test, true_accuracy)
         of_validation, of_test = placements(self.validation.labels, validation), placements(self.test.labels, test)
         return Model(
             true_accuracy,
@@ -80,7 +80,7 @@ class DataSet:
             evaluation("test", self.test.labels, test, of_test),
         )
 
-    def _score(self, rows: Rows, true_accuracy: float) -> Floats:
+    def score(self, rows: Rows, true_accuracy: float) -> Floats:
         """Calibrated probabilities of label 1, `(rows,)`, single precision as a network's."""
         strength = normal_quantile(true_accuracy)
         error = self.random.standard_normal(len(rows.labels), dtype=np.float32)

@@ -5,7 +5,7 @@ and each further one names a parameter with the value that it has unless another
 
     -- Which runs used this snapshot?
     -- All runs that worked on a dataset, with what came of them.
-    -- :snapshot snapshot-2026-03
+    -- :snapshot af0c403ba8c1d24a
     SELECT …
 """
 

@@ -67,8 +67,8 @@ def test_validation_rows_are_a_tenth_and_of_the_same_quality(large: tuple[DataSe
 def test_the_rule_reads_what_the_projects_own_evaluation_would_tell_it() -> None:
     data, again = data_set(2, 2000), data_set(2, 2000)
     model = data.train(ACCURACY)
-    again._score(again.validation, ACCURACY)
-    probabilities = again._score(again.test, ACCURACY)
+    again.score(again.validation, ACCURACY)
+    probabilities = again.score(again.test, ACCURACY)
     assert np.array_equal(predicted_labels(probabilities) == data.test.labels, model.correct)
     assert replace(evaluate("test", data.test.labels, probabilities), metrics=()) == model.test
 

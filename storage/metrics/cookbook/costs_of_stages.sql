@@ -7,4 +7,4 @@ SELECT stage, count(*) AS runs, round(CAST(avg(seconds) AS NUMERIC), 1) AS mean_
 FROM stage_costs
 WHERE line = :line AND started_at >= :since AND flow = 'retrain'
 GROUP BY stage
-ORDER BY mean_seconds DESC;
+ORDER BY mean_seconds DESC, stage;

@@ -1,5 +1,5 @@
 -- Is training getting slower?
--- Mean time, epochs and time per epoch of each model's trainings, by month.
+-- Mean time of each model's trainings, and the epoch that was kept, by month.
 -- :line imdb
 -- :since 2026-01-01
 SELECT substr(CAST(r.started_at AS TEXT), 1, 7) AS month, c.model, count(*) AS trainings,

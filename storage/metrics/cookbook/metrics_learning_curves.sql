@@ -1,6 +1,6 @@
 -- How did a run's models learn?
 -- Losses and accuracies by epoch; the epoch whose weights were kept is marked.
--- :run 20260302-030000-0014
+-- :run 20260302-030000-0012
 SELECT c.model, e.epoch, round(CAST(e.loss AS NUMERIC), 4) AS loss,
   round(CAST(e.validation_loss AS NUMERIC), 4) AS validation_loss,
   round(CAST(e.accuracy AS NUMERIC), 4) AS accuracy,
