@@ -77,7 +77,9 @@ def reading_engine(url: str) -> Engine:
         _on_connect(engine, "query_only=ON")
         _on_begin(engine, "BEGIN")
         return engine
-    return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    engine = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    event.listen(engine, "begin", _read_in_utc)
+    return engine
 
 
 def shown(url: str | URL) -> str:
@@ -97,6 +99,11 @@ def sqlite_file(url: str) -> Path | None:
     """The file of a store that is SQLite; None of a store on a server."""
     parsed = make_url(url)
     return Path(parsed.database or "") if parsed.get_backend_name() == "sqlite" else None
+
+
+def _read_in_utc(connection: Connection) -> None:
+    """A day or a month that a question names is one of UTC, wherever the server is."""
+    connection.exec_driver_sql("SET LOCAL TIME ZONE 'UTC'")
 
 
 def _engine(url: str) -> Engine:

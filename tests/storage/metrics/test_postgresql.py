@@ -122,6 +122,15 @@ def test_a_reading_connection_cannot_write(server_bench: Bench, statement: str) 
     assert server_bench.query("SELECT * FROM runs") == before
 
 
+def test_a_question_is_asked_in_utc_wherever_the_server_is(server_bench: Bench) -> None:
+    assert server_bench.query("SHOW TIME ZONE") != [("UTC",)]
+
+    with reading_engine(server_bench.url).connect() as connection:
+        for _ in range(2):
+            assert connection.execute(text("SHOW TIME ZONE")).scalar() == "UTC"
+            connection.rollback()
+
+
 def test_a_reading_transaction_sees_one_moment(server_bench: Bench) -> None:
     server_bench.start_run()
     with reading_engine(server_bench.url).connect() as connection:
