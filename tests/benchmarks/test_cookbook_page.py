@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner
@@ -13,6 +17,9 @@ from storage.metrics.integrity import damage_of
 from storage.metrics.reader import MetricsReader
 from storage.metrics.recipes import Recipe, recipes
 
+if TYPE_CHECKING:
+    from tests.postgresql import PostgreSQL
+
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> str:
@@ -22,10 +29,35 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> str:
     return url
 
 
+@pytest.fixture(scope="module")
+def server_url(postgresql: PostgreSQL) -> Iterator[str]:
+    """The same year on a PostgreSQL server."""
+    url = postgresql.new_url()
+    fill(url)
+    yield url
+    postgresql.drop(url)
+
+
+def answer(url: str, recipe: Recipe) -> list[tuple[Any, ...]]:
+    """The rows as SQLite's own types have them."""
+    with reading_engine(url).connect() as connection:
+        return [tuple(map(plain, row)) for row in connection.execute(text(recipe.sql), recipe.parameters)]
+
+
+def plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return float(value) if isinstance(value, Decimal) else value
+
+
 @pytest.mark.parametrize("recipe", recipes(), ids=lambda recipe: recipe.name)
 def test_a_question_has_an_answer(url: str, recipe: Recipe) -> None:
-    with reading_engine(url).connect() as connection:
-        assert connection.execute(text(recipe.sql), recipe.parameters).all()
+    assert answer(url, recipe)
+
+
+@pytest.mark.parametrize("recipe", recipes(), ids=lambda recipe: recipe.name)
+def test_postgresql_gives_the_same_answer(url: str, server_url: str, recipe: Recipe) -> None:
+    assert answer(server_url, recipe) == answer(url, recipe)
 
 
 def test_the_page_shows_what_the_example_year_answers(url: str) -> None:

@@ -6,4 +6,4 @@ SELECT flow, state, count(*) AS runs, round(CAST(avg(seconds) AS NUMERIC), 1) AS
 FROM runs
 WHERE line = :line AND started_at >= :since
 GROUP BY flow, state
-ORDER BY flow, runs DESC;
+ORDER BY flow, runs DESC, state;
