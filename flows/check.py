@@ -13,16 +13,13 @@ from pydantic import Field
 from flows.events import announce_rejection
 from flows.forms import NamedSourceName, SourceName
 from flows.logs import show_our_logs
-from flows.runs import Outcome, as_state, check_server, record_run, trigger
+from flows.runs import Outcome, as_state, check_may_read, check_server, record_run, run_start
 from storage.errors import DataRejectedError
 from storage.options import CheckOptions, ColumnOptions, DataOptions, FeatureOptions, RunOptions, SyntheticOptions
-from storage.records import CheckResult, Contents, RunStart, SnapshotRecord, Trigger
-from storage.settings import Settings
-from storage.versions import git_commit, library_versions
+from storage.records import CheckResult, Contents, SnapshotRecord
 from tasks.featurize import featurize
 from tasks.ingest import ingest
 from tasks.report import report
-from tasks.sources.resolve import check_is_named
 from tasks.validate import validate
 
 _OPTIONS = ("source", "append", "sample_size", "data", "columns", "synthetic", "features", "checks")
@@ -71,10 +68,8 @@ def check(
         features=features,
         checks=checks,
     )
-    started_by = trigger()
-    if started_by != "command line":
-        check_is_named(options, Settings.from_environment())
-    return as_state(run(options, started_by))
+    check_may_read(options)
+    return as_state(run(options))
 
 
 def check_as_flow(options: RunOptions) -> Outcome:
@@ -91,18 +86,9 @@ def check_as_flow(options: RunOptions) -> Outcome:
     return cast(Outcome, state.result())
 
 
-def run(options: RunOptions, started_by: Trigger) -> Outcome:
+def run(options: RunOptions) -> Outcome:
     """One pass, from the source to the verdicts of the checks."""
-    start = RunStart(
-        flow="check",
-        line="-",
-        trigger=started_by,
-        options=options.model_dump(mode="json", include=set(_OPTIONS)),
-        seed=None,
-        dry_run=False,
-        versions=library_versions(),
-        git_commit=git_commit(),
-    )
+    start = run_start("check", options.model_dump(mode="json", include=set(_OPTIONS)))
 
     def stages(run_id: str) -> str:
         prepared = prepare(run_id, ingest(run_id, options), options)

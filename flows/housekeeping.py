@@ -10,13 +10,12 @@ from prefect.states import Failed
 from pydantic import Field
 
 from flows.logs import show_our_logs
-from flows.runs import as_state, clean_up, record_run, slot, trigger
+from flows.runs import as_state, clean_up, record_run, run_start
 from storage.errors import ContentError, MissingStoreError, StoreError
 from storage.metrics.integrity import damage_of
 from storage.metrics.store import MetricsStore
-from storage.records import Housekeeping, RunStart
+from storage.records import Housekeeping
 from storage.settings import Settings
-from storage.versions import git_commit, library_versions
 from tasks.housekeeping import housekeeping as housekeeping_task
 
 Days = Annotated[int, Field(ge=1, le=3650)]
@@ -39,17 +38,7 @@ def housekeeping(checkpoint_days: Days = 14, matrices_days: Days = 30) -> State[
         # No run is written down: a damaged database is not written to.
         return Failed(message=str(error), data=error)
     dead, folders = clean_up(settings, MetricsStore(settings.database_url))
-    start = RunStart(
-        flow="housekeeping",
-        line="-",
-        trigger=trigger(),
-        options={"checkpoint_days": checkpoint_days, "matrices_days": matrices_days},
-        seed=None,
-        dry_run=False,
-        versions=library_versions(),
-        git_commit=git_commit(),
-        slot=slot(),
-    )
+    start = run_start("housekeeping", {"checkpoint_days": checkpoint_days, "matrices_days": matrices_days})
 
     def stages(run_id: str) -> str:
         kept = housekeeping_task(run_id, checkpoint_days, matrices_days)

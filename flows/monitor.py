@@ -11,15 +11,12 @@ from prefect.states import Completed
 from flows.events import announce_degradation
 from flows.forms import NamedSourceName
 from flows.logs import show_our_logs
-from flows.runs import Outcome, as_state, check_server, record_run, slot, trigger
+from flows.runs import Outcome, as_state, check_may_read, check_server, record_run, run_start
 from storage.options import CheckOptions, ColumnOptions, DataOptions, MonitorOptions, MonitorRunOptions
-from storage.records import Observation, ObservationVerdict, RunStart
-from storage.settings import Settings
-from storage.versions import git_commit, library_versions
+from storage.records import Observation, ObservationVerdict
 from tasks.monitor import monitor as monitor_task
 from tasks.monitoring.observe import is_alarming
 from tasks.report_champion import report_champion
-from tasks.sources.resolve import check_is_named
 
 _OPTIONS = ("source", "line", "data", "columns", "checks", "monitor")
 _STATES: dict[ObservationVerdict, str] = {
@@ -61,20 +58,8 @@ def monitor(
     show_our_logs()
     values = {"source": source, "line": line, "data": data, "columns": columns, "checks": checks, "monitor": monitor}
     options = MonitorRunOptions.parse(**values)
-    started_by = trigger()
-    if started_by != "command line":
-        check_is_named(options, Settings.from_environment())
-    start = RunStart(
-        flow="monitor",
-        line=line or "-",
-        trigger=started_by,
-        options=options.model_dump(mode="json", include=set(_OPTIONS)),
-        seed=None,
-        dry_run=False,
-        versions=library_versions(),
-        git_commit=git_commit(),
-        slot=slot(),
-    )
+    check_may_read(options)
+    start = run_start("monitor", options.model_dump(mode="json", include=set(_OPTIONS)), line=line or "-")
     observed: list[Observation] = []
 
     def stages(run_id: str) -> str:

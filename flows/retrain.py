@@ -19,7 +19,7 @@ from flows.check import prepare
 from flows.events import announce_decisions
 from flows.forms import NamedSourceName, SourceName
 from flows.logs import show_our_logs
-from flows.runs import Outcome, as_state, check_server, record_run, slot, trigger
+from flows.runs import Outcome, as_state, check_may_read, check_server, record_run, run_start
 from storage.content import sha256_of_json
 from storage.errors import NothingChangedError
 from storage.metrics.reader import MetricsReader
@@ -37,15 +37,14 @@ from storage.options import (
     SyntheticOptions,
     TrainingOptions,
 )
-from storage.records import Approval, Candidate, Decision, RunStart, SnapshotRecord, TrainedReference, Trigger
+from storage.records import Approval, Candidate, Decision, SnapshotRecord, TrainedReference
 from storage.settings import Settings
-from storage.versions import code_digest, git_commit, library_versions
+from storage.versions import code_digest, library_versions
 from tasks.evaluate import evaluate
 from tasks.ingest import ingest
 from tasks.promote import promote
 from tasks.promotion.approval import APPROVED, is_unanswered
 from tasks.report import report
-from tasks.sources.resolve import check_is_named
 from tasks.train import train
 from tasks.training.process import end_trainings
 
@@ -112,10 +111,8 @@ def retrain(
         gates=gates,
         approval=approval,
     )
-    started_by = trigger()
-    if started_by != "command line":
-        check_is_named(options, Settings.from_environment())
-    return as_state(run(options, started_by))
+    check_may_read(options)
+    return as_state(run(options))
 
 
 def run_as_flow(options: RunOptions) -> Outcome:
@@ -133,19 +130,9 @@ def run_as_flow(options: RunOptions) -> Outcome:
     return cast(Outcome, state.result())
 
 
-def run(options: RunOptions, started_by: Trigger) -> Outcome:
+def run(options: RunOptions) -> Outcome:
     """One pass, from the source to the decision. However it ends, the store says so."""
-    start = RunStart(
-        flow="retrain",
-        line="-",
-        trigger=started_by,
-        options=options.model_dump(mode="json"),
-        seed=options.seed,
-        dry_run=options.dry_run,
-        versions=library_versions(),
-        git_commit=git_commit(),
-        slot=slot(),
-    )
+    start = run_start("retrain", options.model_dump(mode="json"), seed=options.seed, dry_run=options.dry_run)
     return record_run(start, lambda run_id: pipeline(run_id, options))
 
 

@@ -9,9 +9,7 @@ from prefect.client.schemas.objects import State
 from pydantic import Field
 
 from flows.logs import show_our_logs
-from flows.runs import Outcome, as_state, check_server, record_run, trigger
-from storage.records import RunStart
-from storage.versions import git_commit, library_versions
+from flows.runs import Outcome, as_state, check_server, record_run, run_start
 from tasks.roll_back import roll_back
 
 
@@ -31,16 +29,8 @@ def rollback(
         dry_run: Decide and record the decision, but put nothing back.
     """
     show_our_logs()
-    start = RunStart(
-        flow="rollback",
-        line=line,
-        trigger=trigger(),
-        options={"line": line, "to": to, "reason": reason, "dry_run": dry_run},
-        seed=None,
-        dry_run=dry_run,
-        versions=library_versions(),
-        git_commit=git_commit(),
-    )
+    asked_for = {"line": line, "to": to, "reason": reason, "dry_run": dry_run}
+    start = run_start("rollback", asked_for, line=line, dry_run=dry_run)
 
     def stages(run_id: str) -> str:
         decision = roll_back(run_id, line, to, reason, dry_run)

@@ -20,9 +20,12 @@ from storage.bundles import sweep_unrecorded
 from storage.content import sweep
 from storage.errors import DataRejectedError, NothingChangedError, OptionError, RetrainError, SlotTakenError
 from storage.metrics.store import MetricsStore
-from storage.records import RunStart, RunState, Trigger
+from storage.options import RunOptions
+from storage.records import FlowName, RunStart, RunState, Trigger
 from storage.settings import Settings
 from storage.slots import due_time, slot_name
+from storage.versions import git_commit, library_versions
+from tasks.sources.resolve import check_is_named
 from tasks.training.progress import duration_words
 
 logger = logging.getLogger(__name__)
@@ -61,6 +64,41 @@ def check_server() -> None:
             f"no Prefect server answers at {url} ({type(problem).__name__}): start it, or unset PREFECT_API_URL "
             "(`prefect config unset PREFECT_API_URL`) to run without one."
         )
+
+
+def check_may_read(options: RunOptions) -> None:
+    """Let a deployment read named sources only: whoever fills in its form names no file of this machine.
+
+    Raises:
+        SourceError: The flow run is one of a deployment, and a source of it has no name.
+    """
+    if trigger() != "command line":
+        check_is_named(options, Settings.from_environment())
+
+
+def run_start(
+    flow: FlowName, options: dict[str, Any], *, line: str = "-", seed: int | None = None, dry_run: bool = False
+) -> RunStart:
+    """What is known of a run when it starts: what it was asked for, what started it, and what it works with.
+
+    Args:
+        flow: Which flow it is a run of.
+        options: What it was asked for, as JSON holds it.
+        line: `-` where the source will tell.
+        seed: None where nothing is drawn.
+        dry_run: Whether it changes nothing of what serves.
+    """
+    return RunStart(
+        flow=flow,
+        line=line,
+        trigger=trigger(),
+        options=options,
+        seed=seed,
+        dry_run=dry_run,
+        versions=library_versions(),
+        git_commit=git_commit(),
+        slot=slot(),
+    )
 
 
 def record_run(start: RunStart, stages: Callable[[str], str]) -> Outcome:

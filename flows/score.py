@@ -9,13 +9,9 @@ from prefect.client.schemas.objects import State
 
 from flows.forms import NamedSourceName
 from flows.logs import show_our_logs
-from flows.runs import as_state, record_run, slot, trigger
+from flows.runs import as_state, check_may_read, record_run, run_start
 from storage.options import ColumnOptions, DataOptions, RunOptions
-from storage.records import RunStart
-from storage.settings import Settings
-from storage.versions import git_commit, library_versions
 from tasks.score import score as score_task
-from tasks.sources.resolve import check_is_named
 
 
 @flow(name="score", flow_run_name="score {source}", validate_parameters=True)
@@ -37,20 +33,8 @@ def score(
     """
     show_our_logs()
     options = RunOptions.parse(source=source, data=data, columns=columns)
-    started_by = trigger()
-    if started_by != "command line":
-        check_is_named(options, Settings.from_environment())
-    start = RunStart(
-        flow="score",
-        line=line or "-",
-        trigger=started_by,
-        options={"source": source, "line": line, "ending": ending},
-        seed=None,
-        dry_run=False,
-        versions=library_versions(),
-        git_commit=git_commit(),
-        slot=slot(),
-    )
+    check_may_read(options)
+    start = run_start("score", {"source": source, "line": line, "ending": ending}, line=line or "-")
 
     def stages(run_id: str) -> str:
         scored = score_task(run_id, options, line, ending)

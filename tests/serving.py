@@ -63,6 +63,6 @@ def serve(folder: Path) -> Served:
                 patch.setattr(module, name, getattr(module, name).fn)
         for name in ("report", "announce_decisions"):
             patch.setattr(retrain, name, lambda *_, **__: None)
-        outcome = retrain.run(options, "command line")
+        outcome = retrain.run(options)
     assert outcome.message.startswith("promoted"), outcome.message
     return Served(folder / "home", written)

@@ -18,6 +18,7 @@ from prefect.client.schemas.objects import State
 from flows import events as event_module
 from flows import monitor as flow
 from flows import retrain as retrain_flow
+from flows import runs
 from flows.runs import Outcome
 from storage.bundles import load_bundle
 from storage.errors import ContentError, DataRejectedError, NotFoundError, SourceError
@@ -58,7 +59,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 patch.setattr(module, name, getattr(module, name).fn)
         for name in ("report", "announce_decisions"):
             patch.setattr(retrain_flow, name, lambda *_, **__: None)
-        outcome = retrain_flow.run(options, "command line")
+        outcome = retrain_flow.run(options)
     assert outcome.message.startswith("promoted baseline_avgpool on reviews"), outcome.message
     return home
 
@@ -313,7 +314,7 @@ def test_an_alarm_that_cannot_be_sent_is_told(
 
 
 def test_a_deployment_reads_named_sources_only(home: Path, watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(flow, "trigger", lambda: "deployment")
+    monkeypatch.setattr(runs, "trigger", lambda: "deployment")
 
     with pytest.raises(SourceError, match="a deployment reads named sources only"):
         watch(str(home / "reviews-1.csv"))

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from flows import runs
-from flows.runs import Outcome, as_state, clean_up, lateness, record_run, slot, trigger
+from flows.runs import Outcome, as_state, clean_up, lateness, record_run, run_start, slot, trigger
 from storage.errors import DataRejectedError, OptionError, SourceError, TrainingError
 from storage.records import RunStart
 from storage.settings import Settings
@@ -21,6 +21,16 @@ START = RunStart("retrain", "-", "command line", {}, 7, False, {}, None)
 
 def no_stages(run_id: str) -> str:
     return f"nothing to do in {run_id}"
+
+
+def test_what_is_known_of_a_run_at_its_start_says_what_it_works_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runs, "git_commit", lambda: "0123abcd")
+    monkeypatch.setattr(runs, "slot", lambda: "retrain/weekly@2026-11-23T03:00:00Z")
+    start = run_start("retrain", {"epochs": 3}, seed=7, dry_run=True)
+    assert (start.flow, start.line, start.trigger, start.options) == ("retrain", "-", "command line", {"epochs": 3})
+    assert (start.seed, start.dry_run, start.git_commit) == (7, True, "0123abcd")
+    assert start.slot == "retrain/weekly@2026-11-23T03:00:00Z"
+    assert {"python", "prefect"} <= set(start.versions)
 
 
 def test_a_run_that_reaches_its_verdict_is_completed_with_it(bench: Bench) -> None:

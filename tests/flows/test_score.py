@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from prefect.client.schemas.objects import State
 
+from flows import runs
 from flows import score as flow
 from storage.errors import NotFoundError, SourceError
 from storage.metrics.reader import MetricsReader
@@ -111,7 +112,7 @@ def test_what_cannot_be_labelled_is_a_run_that_failed_and_has_no_file(
 def test_a_deployment_reads_named_sources_only(
     home: Path, score: Score, monkeypatch: pytest.MonkeyPatch, started_by: str
 ) -> None:
-    monkeypatch.setattr(flow, "trigger", lambda: started_by)
+    monkeypatch.setattr(runs, "trigger", lambda: started_by)
     with pytest.raises(SourceError, match=r"a deployment reads named sources only, and '/etc/passwd.csv' is none of"):
         score("/etc/passwd.csv")
     assert score("today").name == "Completed"
