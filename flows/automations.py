@@ -19,13 +19,11 @@ from prefect.events.schemas.automations import Automation, AutomationCore, Event
 from prefect.events.schemas.events import ResourceSpecification
 from prefect.types import SecretDict
 
+from flows.notify import is_webhook
 from storage.errors import SchedulingError
 
 LOST_RUNS = "retrain: a run whose heartbeats stop has crashed"
-NOTIFICATION = "retrain: tell decisions and alarms"
-
-# Events whose payload has the line, the run's id, and the headline: the sentence to send.
-EVENTS = frozenset({"retrain.run.decided", "retrain.champion.degraded", "retrain.data.rejected"})
+NOTIFICATION = "retrain: tell that a run has crashed"
 
 _BLOCK = "retrain"
 _SILENCE = timedelta(seconds=90)
@@ -41,12 +39,7 @@ def lost_runs(deployments: Sequence[UUID]) -> AutomationCore:
         description="Its worker or its machine was killed: mark it crashed, so that the next run need not wait for it.",
         trigger=EventTrigger(
             match=ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"}),
-            match_related=ResourceSpecification(
-                {
-                    "prefect.resource.role": "deployment",
-                    "prefect.resource.id": [f"prefect.deployment.{each}" for each in sorted(deployments)],
-                }
-            ),
+            match_related=_of(deployments),
             for_each={"prefect.resource.id"},
             after={"prefect.flow-run.heartbeat"},
             expect={"prefect.flow-run.*"},
@@ -63,14 +56,18 @@ def lost_runs(deployments: Sequence[UUID]) -> AutomationCore:
     )
 
 
-def notification(block_id: UUID) -> AutomationCore:
-    """A message about what was decided, or went wrong, sent through a notification block."""
+def notification(block_id: UUID, deployments: Sequence[UUID]) -> AutomationCore:
+    """A message that a run of these deployments has crashed, sent through a notification block.
+
+    All else is told by the run itself; of this, only the server can tell.
+    """
     return AutomationCore(
         name=NOTIFICATION,
-        description="Send the headline of a decision, a degraded champion or rejected data to RETRAIN_NOTIFY_URL.",
+        description="Tell RETRAIN_NOTIFY_URL of a run that was killed; what a run comes to, it tells by itself.",
         trigger=EventTrigger(
-            match=ResourceSpecification({"prefect.resource.id": "retrain.line.*"}),
-            expect=set(EVENTS),
+            match=ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"}),
+            match_related=_of(deployments),
+            expect={"prefect.flow-run.Crashed"},
             posture=Posture.Reactive,
             threshold=1,
             within=timedelta(0),
@@ -78,8 +75,8 @@ def notification(block_id: UUID) -> AutomationCore:
         actions=[
             SendNotification(
                 block_document_id=block_id,
-                subject="{{ event.payload.line }}: {{ event.event }}",
-                body="{{ event.payload.headline }} (run {{ event.payload.run_id }})",
+                subject="{{ flow_run.name }} has crashed",
+                body="{{ flow_run.state.message }}",
             )
         ],
     )
@@ -91,18 +88,23 @@ def apply_automations(client: SyncPrefectClient, deployments: Sequence[UUID], no
     Args:
         client: The server.
         deployments: Whose runs are watched.
-        notify_url: Webhook that takes JSON with a `text`; None for no notification.
+        notify_url: Where messages go; of a crash the server can tell a webhook only, which takes JSON with a `text`.
 
     Returns:
         What was done, a sentence each; nothing where all was as it should be.
     """
     done = [_apply(client, lost_runs(deployments))]
-    if notify_url is None:
+    if notify_url is None or not is_webhook(notify_url):
         done.append(_remove_notification(client))
     else:
         block_id, changed = _webhook(notify_url)
-        done += [changed, _apply(client, notification(block_id))]
+        done += [changed, _apply(client, notification(block_id, deployments))]
     return [sentence for sentence in done if sentence]
+
+
+def _of(deployments: Sequence[UUID]) -> ResourceSpecification:
+    ids = [f"prefect.deployment.{each}" for each in sorted(deployments)]
+    return ResourceSpecification({"prefect.resource.role": "deployment", "prefect.resource.id": ids})
 
 
 def _apply(client: SyncPrefectClient, wanted: AutomationCore) -> str:

@@ -1,6 +1,6 @@
-"""What other systems may listen to: Prefect events about a line, with the numbers in them.
+"""What others are told of a line: Prefect events with the numbers in them, and a message where people want one.
 
-Each has the resource `retrain.line.<line>`. An event that cannot be sent is a warning: what it tells is in the store.
+Each event has the resource `retrain.line.<line>`. What cannot be sent is a warning: what it tells is in the store.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 from prefect.events import emit_event
 from prefect.exceptions import PrefectException
 
+from flows.notify import notify
 from storage.options import MonitorRunOptions
 from storage.records import Candidate, CheckResult, Decision, Watched
 from tasks.reporting.scores import score_on_test
@@ -44,13 +45,13 @@ def announce_decisions(
         "dry_run": dry_run,
         "models": [_decided(by_id[decision.candidate_id], decision, dry_run) for decision in decisions],
     }
-    _emit(DECIDED, line, {"run_id": run_id, "headline": headline, **payload})
+    _tell(DECIDED, line, run_id, headline, payload)
 
 
 def announce_rejection(run_id: str, line: str, checks: Sequence[CheckResult], headline: str) -> None:
     """Say which checks refused the data, with what they found."""
     failed = [{"check": check.name, "evidence": check.evidence} for check in checks if check.verdict == "fail"]
-    _emit(REJECTED, line, {"run_id": run_id, "headline": headline, "checks": failed})
+    _tell(REJECTED, line, run_id, headline, {"checks": failed})
 
 
 def announce_degradation(run_id: str, watched: Watched, options: MonitorRunOptions, headline: str) -> None:
@@ -65,7 +66,7 @@ def announce_degradation(run_id: str, watched: Watched, options: MonitorRunOptio
         "verdict": seen.verdict,
         "reason": seen.reason,
     }
-    if _emit(DEGRADED, seen.line, {"run_id": run_id, "headline": headline, **payload}):
+    if _tell(DEGRADED, seen.line, run_id, headline, payload):
         logger.warning("ALARM: event %s for the line %s: %s", DEGRADED, seen.line, seen.reason)
 
 
@@ -85,6 +86,13 @@ def _decided(candidate: Candidate, decision: Decision, dry_run: bool) -> dict[st
 def _number(value: float) -> float | None:
     """JSON has no word for what is undefined."""
     return value if math.isfinite(value) else None
+
+
+def _tell(event: str, line: str, run_id: str, headline: str, payload: dict[str, Any]) -> bool:
+    """Whether the event is on its way; the message to people says by itself what became of it."""
+    sent = _emit(event, line, {"run_id": run_id, "headline": headline, **payload})
+    notify(f"retrain: {line}", f"{headline} (run {run_id})")
+    return sent
 
 
 def _emit(event: str, line: str, payload: dict[str, Any]) -> bool:

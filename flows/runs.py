@@ -16,6 +16,7 @@ from prefect.settings import get_current_settings
 from prefect.states import Completed, Failed
 
 from flows.labels import label_flow_run
+from flows.notify import notify
 from storage.bundles import sweep_unrecorded
 from storage.content import sweep
 from storage.errors import DataRejectedError, NothingChangedError, OptionError, RetrainError, SlotTakenError
@@ -128,6 +129,9 @@ def record_run(start: RunStart, stages: Callable[[str], str]) -> Outcome:
     def finish(state: RunState, message: str, error: RetrainError | None = None) -> Outcome:
         told = f"{message} ({late})" if late else message
         store.finish_run(run_id, state, told, time.monotonic() - started)
+        if state == "failed" and start.trigger != "command line":
+            # Nobody sits before it.
+            notify(f"retrain: {start.flow} failed", f"{start.flow} failed: {told} (run {run_id})")
         return Outcome(run_id, state, told, error)
 
     try:

@@ -6,7 +6,7 @@ RETRAIN_HOME          folder of snapshots, bundles and the SQLite store; default
 RETRAIN_DATABASE_URL  a SQLAlchemy URL of SQLite or PostgreSQL; default sqlite:///<home>/metrics.db
 RETRAIN_IMDB_FILE     an imdb.npz that the source `auto` takes before it looks anywhere else
 RETRAIN_SOURCES       the file that gives sources their names; default <home>/sources.toml
-RETRAIN_NOTIFY_URL    a webhook that `retrain up` lets Prefect send decisions and alarms to; default none
+RETRAIN_NOTIFY_URL    a webhook, or any other address that Apprise knows, for decisions and alarms; default none
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Settings:
         """Read the settings from `environment`, by default the process's own.
 
         Raises:
-            OptionError: The folder's name cannot be part of a database's URL, or the webhook is no web address.
+            OptionError: The folder's name cannot be part of a database's URL, or notifications go to no address.
         """
         values = os.environ if environment is None else environment
         home = Path(values.get("RETRAIN_HOME") or "~/.retrain").expanduser().absolute()
@@ -44,10 +44,11 @@ class Settings:
             raise OptionError(f"RETRAIN_HOME cannot be {str(home)!r}: a database's path must not have a question mark.")
         imdb_file = values.get("RETRAIN_IMDB_FILE")
         notify_url = values.get("RETRAIN_NOTIFY_URL") or None
-        if notify_url and not notify_url.startswith(("http://", "https://")):
+        if notify_url and "://" not in notify_url:
+            # It is a secret: the error does not repeat it.
             raise OptionError(
-                f"RETRAIN_NOTIFY_URL cannot be {notify_url!r}: expected the address of a webhook, such as "
-                "https://hooks.slack.com/services/…, or nothing."
+                "RETRAIN_NOTIFY_URL is no address: expected one such as https://hooks.slack.com/services/… or "
+                "mailto://user:password@example.com, or nothing."
             )
         return cls(
             home=home,

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -50,3 +54,25 @@ def served_home(served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("RETRAIN_HOME", str(home))
     return home
+
+
+@pytest.fixture
+def mailbox() -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """A webhook of our own: its address, and what was posted there."""
+    received: list[dict[str, Any]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(403 if self.path == "/refused" else 200)
+            self.end_headers()
+
+        def log_message(self, *arguments: Any) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as webhook:
+        thread = threading.Thread(target=webhook.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{webhook.server_address[1]}/hook", received
+        webhook.shutdown()
+        thread.join()

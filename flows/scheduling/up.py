@@ -14,6 +14,7 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.objects import WorkPool
 
 from flows.automations import apply_automations
+from flows.notify import check_address
 from flows.scheduling.place import HOST, Place, check_free, choose
 from flows.scheduling.processes import PREFECT, last_words, start, stop
 from flows.scheduling.server import POOL, Upcoming, declared, deploy, deployments, upcoming, work_pool, worker_names
@@ -39,7 +40,7 @@ class Standing:
         worker: Process id of the worker; None where the work pool is of a type whose worker runs elsewhere.
         limit: How many runs the work pool lets run at once; None for any number.
         upcoming: The next run of each deployment that has a schedule.
-        notifications: Whether decisions and alarms are sent to RETRAIN_NOTIFY_URL.
+        notifications: Whether the runs of this worker tell RETRAIN_NOTIFY_URL what they come to.
         logs: Folder of the logs.
         changes: What was done, a sentence each; empty where nothing had to be.
     """
@@ -65,12 +66,15 @@ def up(settings: Settings, environment: Mapping[str, str]) -> Standing:
         environment: The variables that the server, the worker and its runs get, besides those of the settings.
 
     Raises:
-        OptionError: The port is taken, the server that is named does not answer, or another `up` is at work.
+        OptionError: The port is taken, the server that is named does not answer, nothing can be sent to where
+            notifications go, or another `up` is at work.
         SchedulingError: Prefect did not start, or did not make the deployments.
     """
     project = Path(__file__).parents[2] / "prefect.yaml"
     if not project.exists():
         raise OptionError(f"there is no {project}: deployments are made from a checkout of the project.")
+    if settings.notify_url is not None:
+        check_address(settings.notify_url)
     settings.prepare()
     settings.prefect.mkdir(exist_ok=True)
     with locked(settings.prefect):

@@ -110,7 +110,16 @@ def test_only_runs_of_our_deployments_are_watched_and_any_sign_of_life_counts() 
     assert trigger.within == timedelta(seconds=90)
 
 
-def test_a_notification_follows_decisions_degradations_and_rejected_data() -> None:
-    trigger = notification(uuid4()).trigger
+def test_of_our_runs_only_a_crash_is_told_by_the_server_since_they_tell_the_rest() -> None:
+    trigger, watching = notification(uuid4(), DEPLOYMENTS).trigger, lost_runs(DEPLOYMENTS).trigger
     assert isinstance(trigger, EventTrigger)
-    assert trigger.expect == {"retrain.run.decided", "retrain.champion.degraded", "retrain.data.rejected"}
+    assert isinstance(watching, EventTrigger)
+    assert trigger.expect == {"prefect.flow-run.Crashed"}
+    assert trigger.match_related == watching.match_related
+
+
+def test_what_is_no_webhook_is_for_the_runs_alone_to_tell(webhook: Webhook) -> None:
+    server = Server()
+    apply(server, "mailto://user:password@example.com")
+    assert set(server.kept) == {LOST_RUNS}
+    assert webhook.url is None

@@ -6,11 +6,9 @@ import json
 import os
 import signal
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -52,28 +50,6 @@ def first(fresh: Shell) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def server(first: dict[str, Any]) -> PrefectServer:
     return PrefectServer(first["api"])
-
-
-@pytest.fixture
-def mailbox() -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """A webhook of our own: its address, and what was posted there."""
-    received: list[dict[str, Any]] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *arguments: Any) -> None:
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as webhook:
-        thread = threading.Thread(target=webhook.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{webhook.server_address[1]}/hook", received
-        webhook.shutdown()
-        thread.join()
 
 
 def automations(server: PrefectServer) -> dict[str, dict[str, Any]]:
@@ -152,31 +128,43 @@ def test_what_was_killed_is_started_again_and_has_kept_its_deployments(
     assert {one["id"] for one in server.post("/deployments/filter", {})} == before
 
 
-def test_a_decision_is_sent_to_the_webhook_that_was_named_until_it_is_not(
+def test_a_run_that_crashed_is_told_to_the_webhook_that_was_named_until_it_is_not(
     first: dict[str, Any], fresh: Shell, server: PrefectServer, mailbox: tuple[str, list[dict[str, Any]]]
 ) -> None:
     url, received = mailbox
-    payload = {"line": "imdb", "run_id": "r1", "headline": "nothing promoted on imdb: recall of class 0"}
     notified = json.loads(fresh.retrain("up", "--json", RETRAIN_NOTIFY_URL=url).stdout)
     assert notified["notifications"] is True
     assert len(notified["changes"]) == 2
     assert json.loads(fresh.retrain("up", "--json", RETRAIN_NOTIFY_URL=url).stdout)["changes"] == []
+    score = next(one for one in server.post("/deployments/filter", {}) if one["name"] == "score")
+    later = {"type": "SCHEDULED", "state_details": {"scheduled_time": "2199-01-01T00:00:00Z"}}
+    crashed = {"type": "CRASHED", "name": "Crashed", "message": "the machine is gone"}
 
     def arrived() -> bool:
         # An automation that is new is not heeded at once.
-        emit(server, "retrain.run.decided", "retrain.line.imdb", payload=payload)
+        body = {"name": "a lost run", "state": later, "parameters": {"source": "reviews"}}
+        run = server.post(f"/deployments/{score['id']}/create_flow_run", body)
+        server.post(f"/flow_runs/{run['id']}/set_state", {"state": crashed, "force": True})
         time.sleep(2)
         return bool(received)
 
     wait_for(arrived, 180)
-    text = "imdb: retrain.run.decided\nnothing promoted on imdb: recall of class 0 (run r1)"
-    assert received[0] == {"text": text}
+    assert received[0] == {"text": "a lost run has crashed\nthe machine is gone"}
 
     assert len(automations(server)) == 3
     (change,) = fresh.json("up")["changes"]
     assert change.startswith("removed the automation")
     assert len(automations(server)) == 2
     assert server.post("/block_documents/filter", {}) == []
+
+
+def test_an_address_that_nothing_can_be_sent_to_is_one_sentence_that_does_not_repeat_it(
+    first: dict[str, Any], fresh: Shell
+) -> None:
+    done = fresh.retrain("up", RETRAIN_NOTIFY_URL="carrier-pigeon://secret")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "RETRAIN_NOTIFY_URL begins with carrier-pigeon://" in done.stderr
+    assert "secret" not in done.stderr
 
 
 def test_a_port_that_is_taken_is_one_sentence(fresh: Shell, first: dict[str, Any], tmp_path: Path) -> None:
