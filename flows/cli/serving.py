@@ -74,7 +74,7 @@ def rollback(line: str, reason: str, to: int | None, dry_run: bool, as_json: boo
     settings = Settings.from_environment()
     # A mistake is told at once, before anything is started or written down.
     earlier_champion(MetricsReader(settings.database_url).champions(line), line, to or 0)
-    prepare_flow()
+    prepare_flow(settings)
     from flows.rollback import rollback_as_flow
 
     finish(settings, lambda: rollback_as_flow(line, reason.strip(), to or 0, dry_run=dry_run), as_json=as_json)

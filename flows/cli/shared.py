@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from flows.scheduling.state import standing_server
 from storage.errors import OptionError, RetrainError
 from storage.settings import Settings
 
@@ -61,7 +62,7 @@ def ready(options: RunOptions) -> Settings:
     settings = Settings.from_environment()
     settings.prepare()
     check_source(options, settings)
-    prepare_flow()
+    prepare_flow(settings)
     return settings
 
 
@@ -86,10 +87,18 @@ def finish(settings: Settings, flow: Callable[[], Outcome], *, as_json: bool, in
         click.echo(f"\n{outcome.message}\n\nretrain show {outcome.run_id}")
 
 
-def prepare_flow() -> None:
-    """What comes before a flow is run in this process."""
+def prepare_flow(settings: Settings) -> None:
+    """What comes before a flow is run in this process: a server that is up already is taken, and the run seen there."""
     prepare_prefect()
-    logger.info("starting Prefect; without PREFECT_API_URL, with a temporary server, which takes some seconds")
+    if "PREFECT_API_URL" in os.environ:
+        logger.info("starting Prefect")
+        return
+    api = standing_server(settings.prefect)
+    if api is None:
+        logger.info("starting Prefect; without PREFECT_API_URL, with a temporary server, which takes some seconds")
+        return
+    logger.info("starting Prefect; the run is seen at %s, which `retrain up` has started", api.removesuffix("/api"))
+    os.environ["PREFECT_API_URL"] = api
 
 
 def prepare_prefect() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -15,6 +16,9 @@ from pathlib import Path
 
 from storage.errors import OptionError
 from storage.processes import lives
+
+# Seconds.
+_PATIENCE = 5
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,23 @@ def read_state(folder: Path) -> State:
             f"{path} does not say what `retrain up` has started ({type(error).__name__}: {error}): look for processes "
             "of Prefect with `ps`, stop them, and remove the file."
         ) from error
+
+
+def standing_server(folder: Path) -> str | None:
+    """Address of the API of the server that `retrain up` has started; None if none answers, or it asks for a login."""
+    try:
+        state = read_state(folder)
+    except OptionError:
+        # It is for `up` and `down` to complain of.
+        return None
+    if not (state.is_own and state.server is not None and state.server.lives):
+        return None
+    try:
+        # Unlike its health, which is told without a login.
+        with urllib.request.urlopen(f"{state.api}/hello", timeout=_PATIENCE):
+            return state.api
+    except OSError:
+        return None
 
 
 def write_state(folder: Path, state: State) -> None:

@@ -101,7 +101,7 @@ def retrain(settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
 
     # It would set up logging, signals and the environment of this very process.
     for module in (shared, serving):
-        monkeypatch.setattr(module, "prepare_flow", lambda: None)
+        monkeypatch.setattr(module, "prepare_flow", lambda settings: None)
 
     def call(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr("sys.argv", ["retrain", *arguments])
