@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.prefect_cost import RESULTS, WAYS, last_retraining, markdown, share_of
+from benchmarks.prefect_cost import RESULTS, WAYS, last_retraining, markdown, medians, share_of
 from storage.errors import NotFoundError
 from storage.metrics.store import MetricsStore
 from storage.records import Stage
@@ -22,6 +22,11 @@ def bench(tmp_path: Path) -> Bench:
 def test_the_share_is_that_of_the_import_the_first_run_and_each_task() -> None:
     # 2 + 7.5 + 8 tasks of a sixteenth of a second are 10 seconds, beside 490 of work.
     assert share_of(COST, {"seconds": 490.0, "stages": 7}) == pytest.approx(10 / 500)
+
+
+def test_of_several_processes_the_median_counts_figure_by_figure() -> None:
+    found = medians([{"import": 3.0, "task": 0.1}, {"import": 1.0, "task": 0.2}, {"import": 2.0, "task": 0.9}])
+    assert found == {"import": 2.0, "task": 0.2}
 
 
 def test_the_retraining_is_the_last_one_that_came_to_its_decision(bench: Bench) -> None:
@@ -43,7 +48,7 @@ def test_without_a_retraining_there_is_no_share(bench: Bench) -> None:
 
 def test_the_table_shows_both_ways() -> None:
     rows = markdown({way: {**COST, "share": 0.02} for way in WAYS}).splitlines()
-    assert rows[2:] == [f"| {way} | 2.00 | 7.50 | 0.50 | 62.5 | 2.00 % |" for way in WAYS]
+    assert rows[2:] == [f"| {way} | 2.00 | 7.50 | 0.50 | 62.50 | 2.00 % |" for way in WAYS]
 
 
 def test_the_stored_figures_keep_prefect_below_two_percent_with_a_server() -> None:
