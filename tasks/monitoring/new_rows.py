@@ -6,7 +6,6 @@ from, it says nothing about today. The texts pass through in chunks; what stays 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,13 +21,13 @@ from storage.snapshots import Rows
 from tasks.features.tokenization import content_hashes, split_into_words
 from tasks.features.vocabulary import Vocabulary
 from tasks.sources.contents import CheckedRows, Refusal, read_labelled
+from tasks.sources.tally import Tally
 from tasks.sources.texts import TextPart, set_aside, wordless
 
 Probabilities = npt.NDArray[np.float32]
 
 CHUNK_ROWS = 8_192
 """Rows that are scored together: sorted by length, reviews of one batch have hardly any padding."""
-_NUM_EXAMPLES, _NUM_REASONS = 20, 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,9 +106,7 @@ class _Gatherer:
         self._tokens: list[Sequences] = []
         self._probabilities: list[Probabilities] = []
         self._taken: set[tuple[str, int]] = set()
-        self._num_rows = self._num_neutral = self._num_repeated = 0
-        self._reasons: Counter[str] = Counter()
-        self._examples: list[str] = []
+        self._tally = Tally()
 
     def add(self, part: str, batch: CheckedRows) -> tuple[Refusal, ...]:
         """Take the new rows of a batch; returns the rows that are refused."""
@@ -117,12 +114,12 @@ class _Gatherer:
         words = split_into_words(batch.texts, self._known.vocabulary.tokenization)
         has_words = np.diff(words.offsets.to_numpy()) > 0
         refusals = (*batch.refusals, *wordless(batch, np.flatnonzero(~has_words)))
-        self._count(part, batch, refusals)
+        self._tally.count(part, batch, refusals)
         hashes = content_hashes(words)
         kept = []
         for index in np.flatnonzero(has_words).tolist():
             key = (hashes[index], int(batch.labels[index]))
-            self._num_repeated += key in self._taken
+            self._tally.num_repeated += key in self._taken
             if key[0] not in self._known.hashes and key not in self._taken:
                 kept.append(index)
                 self._taken.add(key)
@@ -144,26 +141,9 @@ class _Gatherer:
             np.concatenate([np.empty(0, np.int32), *(part.values for part in self._tokens)]),
             np.concatenate([np.empty(0, np.int64), *(part.lengths for part in self._tokens)]),
         )
-        num_refused = self._reasons.total()
-        contents = Contents(
-            num_rows=self._num_rows,
-            num_refused=num_refused,
-            num_neutral=self._num_neutral,
-            num_repeated=self._num_repeated,
-            num_new=len(self._ids),
-            reasons=dict(self._reasons.most_common(_NUM_REASONS)),
-            examples=tuple(self._examples),
-            quarantine=quarantine if num_refused else "",
-        )
+        contents = self._tally.contents(quarantine, num_new=len(self._ids))
         rows = Rows(pa.array(self._ids, pa.string()), np.array(self._labels, dtype=np.uint8), tokens)
         return NewRows(rows, np.concatenate([np.empty(0, np.float32), *self._probabilities]), contents)
-
-    def _count(self, part: str, batch: CheckedRows, refusals: Sequence[Refusal]) -> None:
-        self._num_rows += len(batch.texts) + len(batch.refusals) + batch.num_neutral
-        self._num_neutral += batch.num_neutral
-        self._reasons.update(refusal.reason for refusal in refusals)
-        room = _NUM_EXAMPLES - len(self._examples)
-        self._examples += [f"{part}, {refusal.place}: {refusal.reason}" for refusal in refusals[:room]]
 
     def _score_waiting(self) -> None:
         texts = pa.concat_arrays([pa.array([], pa.string()), *(part.cast(pa.string()) for part in self._waiting)])

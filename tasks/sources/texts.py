@@ -6,7 +6,6 @@ The texts pass through in batches and wait in a file; what stays in memory is fo
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,8 +26,8 @@ from tasks.features.vocabulary import Vocabulary
 from tasks.sources.base import TextSource
 from tasks.sources.contents import CheckedRows, Refusal, read_labelled
 from tasks.sources.splits import split_by_content
+from tasks.sources.tally import Tally
 
-_NUM_EXAMPLES, _NUM_REASONS = 20, 5
 _SPOOL_SCHEMA = pa.schema({"text": pa.large_string()})
 
 
@@ -92,14 +91,19 @@ def gather(
                 set_aside(quarantine, part, refusals)
     splits, vocabulary, assignment = gatherer.split(sample_size)
     batches = {split: _Spooled(spool, assignment == number) for number, split in enumerate(SPLITS)}
-    contents = gatherer.contents(str(quarantine))
+    contents = gatherer.tally.contents(str(quarantine))
     return GatheredTexts(splits, Texts(batches, vocabulary.to_json()), contents)
 
 
 class _Gatherer:
-    """Takes batch after batch, and keeps of each row its words' numbers, label, hash and id."""
+    """Takes batch after batch, and keeps of each row its words' numbers, label, hash and id.
+
+    Attributes:
+        tally: What was read and left out.
+    """
 
     def __init__(self, options: DataOptions) -> None:
+        self.tally = Tally()
         self._options = options
         self._table = WordTable()
         self._tokens: list[Sequences] = []
@@ -108,9 +112,6 @@ class _Gatherer:
         self._hashes: list[str] = []
         self._declared: list[Split | None] = []
         self._of_earlier_parts: set[tuple[str, int]] = set()
-        self._num_rows = self._num_neutral = self._num_repeated = 0
-        self._reasons: Counter[str] = Counter()
-        self._examples: list[str] = []
 
     def begin_part(self) -> None:
         """What has been added so far belongs to earlier parts."""
@@ -118,20 +119,16 @@ class _Gatherer:
 
     def add(self, part: str, batch: CheckedRows) -> tuple[pa.StringArray, tuple[Refusal, ...]]:
         """Take the rows of a batch; returns the texts that are kept, and the rows that are refused."""
-        self._num_rows += len(batch.texts) + len(batch.refusals) + batch.num_neutral
-        self._num_neutral += batch.num_neutral
         words = split_into_words(batch.texts, self._options.tokenization)
         has_words = np.diff(words.offsets.to_numpy()) > 0
         refusals = (*batch.refusals, *wordless(batch, np.flatnonzero(~has_words)))
-        self._reasons.update(refusal.reason for refusal in refusals)
-        room = _NUM_EXAMPLES - len(self._examples)
-        self._examples += [f"{part}, {refusal.place}: {refusal.reason}" for refusal in refusals[:room]]
+        self.tally.count(part, batch, refusals)
         hashes = content_hashes(words)
         labels = batch.labels if batch.labels is not None else np.zeros(len(hashes), np.uint8)
         is_new = np.array(
             [key not in self._of_earlier_parts for key in zip(hashes, labels.tolist(), strict=True)], dtype=bool
         )
-        self._num_repeated += int((has_words & ~is_new).sum())
+        self.tally.num_repeated += int((has_words & ~is_new).sum())
         kept = np.flatnonzero(has_words & is_new)
         self._tokens.append(self._table.add(words.take(pa.array(kept))))
         for index in kept.tolist():
@@ -167,19 +164,6 @@ class _Gatherer:
         ranks = Sequences(vocabulary.ranks_of_table(self._table.words)[tokens.values], tokens.offsets)
         everything = Rows(pa.array(self._ids, pa.string()), np.array(self._labels, dtype=np.uint8), ranks)
         return {name: everything.take(positions) for name, positions in rows_of.items()}, vocabulary, assignment
-
-    def contents(self, quarantine: str) -> Contents:
-        """The numbers of what was read and left out."""
-        num_refused = self._reasons.total()
-        return Contents(
-            num_rows=self._num_rows,
-            num_refused=num_refused,
-            num_neutral=self._num_neutral,
-            num_repeated=self._num_repeated,
-            reasons=dict(self._reasons.most_common(_NUM_REASONS)),
-            examples=tuple(self._examples),
-            quarantine=quarantine if num_refused else "",
-        )
 
 
 @dataclass(frozen=True, eq=False)
