@@ -167,6 +167,19 @@ def test_an_address_that_nothing_can_be_sent_to_is_one_sentence_that_does_not_re
     assert "secret" not in done.stderr
 
 
+def test_a_run_of_the_command_line_is_seen_in_the_same_ui(
+    first: dict[str, Any], fresh: Shell, server: PrefectServer
+) -> None:
+    sizes = ("--set", "synthetic.num_train=3000", "--set", "synthetic.num_test=1500")
+    done = fresh.retrain("check", "synthetic", *sizes)
+    assert done.returncode == 0, done.stderr
+    assert f"the run is seen at {first['ui']}, which `retrain up` has started" in done.stderr
+    (run,) = server.post("/flow_runs/filter", {"flows": {"name": {"any_": ["check"]}}})
+    assert run["state_name"] == "Completed"
+    # The database of a temporary server.
+    assert not (fresh.folder / "prefect" / "prefect.db").exists()
+
+
 def test_a_port_that_is_taken_is_one_sentence(fresh: Shell, first: dict[str, Any], tmp_path: Path) -> None:
     done = fresh.retrain("up", RETRAIN_HOME=str(tmp_path / "another"))
     assert (done.returncode, done.stdout) == (2, "")
