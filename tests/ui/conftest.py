@@ -53,7 +53,7 @@ class Desk:
         return self.page.locator(".schema-form-property", has=label).last
 
     def fill(self, name: str, value: float | str) -> None:
-        self.field(name).locator("input").fill(str(value))
+        self.field(name).locator("input, textarea").fill(str(value))
 
     def choose(self, name: str, value: str) -> list[str]:
         """Choose from a select, and return what there was to choose from."""
