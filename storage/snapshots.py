@@ -1,6 +1,7 @@
 """Immutable datasets: one Parquet file a split, the id is the hash of the content. No source and no encoding here.
 
-Columns: `row_id` (source split, source index and content hash), `label` (0 or 1), `tokens` (word ranks, not encoded).
+Columns: `row_id` (source split, source index and content hash), `label` (0 or 1), `tokens` (word ranks, not encoded),
+and `rating` where the source has any; no model sees it, and it is no part of the content.
 A snapshot of texts holds these too, one file a split, and the vocabulary that made their ranks: what is scored with a
 bundle is text, since each bundle has a vocabulary of its own.
 """
@@ -40,15 +41,19 @@ class Rows:
         ids: Arrow strings `(rows,)`, `<source split>/<source index>/<content hash>`.
         labels: uint8 `(rows,)`.
         tokens: Word ranks, `(rows, ragged)`.
+        ratings: Arrow int8 `(rows,)`, null where a review has none; None where no review has one.
     """
 
     ids: pa.StringArray
     labels: npt.NDArray[np.uint8]
     tokens: Sequences
+    ratings: pa.Int8Array | None = None
 
     def take(self, indices: npt.NDArray[np.integer]) -> Rows:
         """The rows at `indices`, in that order."""
-        return Rows(self.ids.take(pa.array(indices)), self.labels[indices], self.tokens.take(indices))
+        taken = pa.array(indices)
+        ratings = None if self.ratings is None else self.ratings.take(taken)
+        return Rows(self.ids.take(taken), self.labels[indices], self.tokens.take(indices), ratings)
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,6 +148,7 @@ def read_rows(root: Path, snapshot_id: str, split: Split) -> Rows:
         ids=table["row_id"].combine_chunks(),
         labels=table["label"].to_numpy(),
         tokens=Sequences.from_arrow(table["tokens"]),
+        ratings=table["rating"].combine_chunks() if "rating" in table.column_names else None,
     )
 
 
@@ -217,5 +223,6 @@ def _write_texts(folder: Path, texts: Texts) -> None:
 
 
 def _write_rows(path: Path, rows: Rows) -> None:
-    table = pa.table({"row_id": rows.ids, "label": pa.array(rows.labels, pa.uint8()), "tokens": rows.tokens.to_arrow()})
+    columns = {"row_id": rows.ids, "label": pa.array(rows.labels, pa.uint8()), "tokens": rows.tokens.to_arrow()}
+    table = pa.table(columns if rows.ratings is None else {**columns, "rating": rows.ratings})
     pq.write_table(table, path, compression="zstd")

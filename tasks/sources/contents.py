@@ -17,7 +17,17 @@ from storage.errors import SourceError
 from storage.options import ColumnOptions, DataOptions
 from storage.records import Split
 from tasks.sources.base import RawRows, TextSource
-from tasks.sources.values import NEUTRAL, Labels, RefusedError, check_id, check_text, quoted, split_of, storable
+from tasks.sources.values import (
+    NEUTRAL,
+    Labels,
+    RefusedError,
+    check_id,
+    check_text,
+    quoted,
+    rating_of,
+    split_of,
+    storable,
+)
 
 _SHOWN, _NUM_REASONS = 200, 3
 
@@ -50,6 +60,7 @@ class CheckedRows:
         labels: uint8 `(rows,)`, 0 negative, 1 positive; None where labels were not asked for.
         splits: None where they were not asked for, or the source has no such column.
         ids: None where the source has no such column. In rows to score, a single one may be missing.
+        ratings: None where labels were not asked for, or the source has no such column; a single one may be missing.
         positions: int64 `(rows,)`, index of each row in its source, from 0, with every row counted.
         refusals: The rows that cannot be used.
         num_neutral: Rows left out since their rating lies between the bounds. They are no refusals.
@@ -59,6 +70,7 @@ class CheckedRows:
     labels: npt.NDArray[np.uint8] | None
     splits: list[Split] | None
     ids: list[str | None] | None
+    ratings: list[int | None] | None
     positions: npt.NDArray[np.int64]
     refusals: tuple[Refusal, ...]
     num_neutral: int
@@ -106,8 +118,8 @@ def _read(source: TextSource, columns: ColumnOptions, data: DataOptions, *, labe
     present = source.column_names()
     needed = _needed(columns, labelled=labelled)
     _check_columns(source, columns, needed, present)
-    optional = ["split", "id"] if labelled else ["id"]
-    roles = [*needed, *(role for role in optional if getattr(columns, role) in present)]
+    optional = ["split", "id", "rating"] if labelled else ["id"]
+    roles = [*needed, *(role for role in optional if role not in needed and getattr(columns, role) in present)]
     names = {role: str(getattr(columns, role)) for role in roles}
     reader = _RowReader(columns, data, names)
     first: list[Refusal] = []
@@ -152,6 +164,7 @@ class _Usable:
     labels: list[int] = field(default_factory=list)
     splits: list[Split] = field(default_factory=list)
     ids: list[str | None] = field(default_factory=list)
+    ratings: list[int | None] = field(default_factory=list)
     positions: list[int] = field(default_factory=list)
 
 
@@ -179,6 +192,7 @@ class _RowReader:
             labels=np.array(usable.labels, dtype=np.uint8) if self._is_labelled else None,
             splits=usable.splits if "split" in self._names else None,
             ids=usable.ids if "id" in self._names else None,
+            ratings=usable.ratings if "rating" in self._names else None,
             positions=np.array(usable.positions, dtype=np.int64),
             refusals=tuple(refusals),
             num_neutral=num_neutral,
@@ -203,6 +217,8 @@ class _RowReader:
             usable.splits.append(split)
         if "id" in values:
             usable.ids.append(row_id)
+        if "rating" in values:
+            usable.ratings.append(rating_of(values["rating"]))
         if self._is_labelled and row_id is not None:
             self._ids.add(row_id)
         return True

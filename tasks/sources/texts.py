@@ -96,7 +96,7 @@ def gather(
 
 
 class _Gatherer:
-    """Takes batch after batch, and keeps of each row its words' numbers, label, hash and id.
+    """Takes batch after batch, and keeps of each row its words' numbers, label, rating, hash and id.
 
     Attributes:
         tally: What was read and left out.
@@ -109,6 +109,7 @@ class _Gatherer:
         self._tokens: list[Sequences] = []
         self._labels: list[int] = []
         self._ids: list[str] = []
+        self._ratings: list[int | None] = []
         self._hashes: list[str] = []
         self._declared: list[Split | None] = []
         self._of_earlier_parts: set[tuple[str, int]] = set()
@@ -138,6 +139,7 @@ class _Gatherer:
             self._ids.append(f"{file}/{batch.positions[index]}/{hashes[index]}")
             self._hashes.append(hashes[index])
             self._labels.append(int(labels[index]))
+            self._ratings.append(None if batch.ratings is None else batch.ratings[index])
             self._declared.append(split)
         return batch.texts.take(pa.array(kept)), refusals
 
@@ -162,7 +164,12 @@ class _Gatherer:
         counts = np.bincount(tokens.take(rows_of["train"]).values, minlength=len(self._table))
         vocabulary = Vocabulary.build(self._table, counts, self._options.vocabulary_size, self._options.tokenization)
         ranks = Sequences(vocabulary.ranks_of_table(self._table.words)[tokens.values], tokens.offsets)
-        everything = Rows(pa.array(self._ids, pa.string()), np.array(self._labels, dtype=np.uint8), ranks)
+        everything = Rows(
+            ids=pa.array(self._ids, pa.string()),
+            labels=np.array(self._labels, dtype=np.uint8),
+            tokens=ranks,
+            ratings=None if all(rating is None for rating in self._ratings) else pa.array(self._ratings, pa.int8()),
+        )
         return {name: everything.take(positions) for name, positions in rows_of.items()}, vocabulary, assignment
 
 

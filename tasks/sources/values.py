@@ -18,6 +18,7 @@ _SPLIT_WORDS: dict[str, Split] = {
 _NUMBER = re.compile(r"[+-]?(\d{1,20}(\.\d{0,20})?|\.\d{1,20})", re.ASCII)
 _WHOLE = re.compile(r"([+-]?\d+)\.0*", re.ASCII)
 _LONGEST_ID, _QUOTED = 1000, 40
+_HIGHEST_RATING = 100
 
 
 class RefusedError(Exception):
@@ -76,6 +77,14 @@ def split_of(word: str | None) -> Split:
     if split is None:
         raise RefusedError(f"its split is {quoted(word)}: expected train, validation or test")
     return split
+
+
+def rating_of(value: str | None) -> int | None:
+    """A rating that is a whole number from 0 to 100; else None. Here it only tells reviews apart, and refuses none."""
+    if value is None or not _NUMBER.fullmatch(value.strip()):
+        return None
+    rating = float(value)
+    return int(rating) if rating.is_integer() and 0 <= rating <= _HIGHEST_RATING else None
 
 
 def check_text(text: str | None, max_length: int) -> str:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -85,6 +86,20 @@ def test_rows_come_back_as_they_were_written(tmp_path: Path, splits: dict[Split,
     assert record.content_version == CONTENT_VERSION
     assert (record.line, record.origin, record.reason) == ("imdb", "imdb.npz", "it was named")
     assert (record.source_sha256, record.split_seed) == ("f00d", 2025)
+
+
+def test_ratings_come_back_and_are_no_part_of_the_content(tmp_path: Path, splits: dict[Split, Rows]) -> None:
+    ratings = pa.array([9, None, 2], pa.int8())
+    rated = {**splits, "test": dataclasses.replace(splits["test"], ratings=ratings)}
+
+    record = write(tmp_path, rated)
+
+    assert record.id == content_id(splits)
+    again = read_rows(tmp_path, record.id, "test")
+    assert again.ratings is not None
+    assert again.ratings.equals(ratings)
+    assert again.take(np.array([2, 1])).ratings.to_pylist() == [2, None]
+    assert read_rows(tmp_path, record.id, "train").ratings is None
 
 
 def test_a_split_without_rows_comes_back_empty(tmp_path: Path, splits: dict[Split, Rows], make_rows: MakeRows) -> None:

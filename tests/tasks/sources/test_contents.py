@@ -355,3 +355,26 @@ def test_memory_is_bounded_by_a_batch() -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 6_000_000
+
+
+@pytest.mark.parametrize(
+    ("rating", "read"),
+    [
+        *(("7", 7), (" 10 ", 10), ("4.0", 4), ("0", 0), ("100", 100), ("4.5", None), ("101", None), ("-1", None)),
+        *(("five", None), ("nan", None), ("", None), (None, None)),
+    ],
+)
+def test_a_rating_beside_a_label_is_kept_if_it_is_one_and_refuses_no_row(rating: str | None, read: int | None) -> None:
+    (rows,) = labelled(InMemory({"text": ["good"], "label": ["1"], "rating": [rating]}))
+    assert rows.ratings == [read]
+    assert rows.refusals == ()
+
+
+def test_ratings_that_give_the_labels_are_kept_too_without_those_of_neutral_rows() -> None:
+    (rows,) = labelled(InMemory({"text": ["good", "x", "bad"], "rating": ["9", "5", "1"]}), label_from="rating")
+    assert rows.ratings == [9, 1]
+
+
+def test_where_there_is_no_such_column_no_rating_is_known() -> None:
+    (rows,) = labelled(InMemory({"text": ["good"], "label": ["1"]}))
+    assert rows.ratings is None

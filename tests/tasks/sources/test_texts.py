@@ -172,6 +172,19 @@ def test_a_split_of_the_sources_own_is_kept(bench: Bench) -> None:
     assert {one.split("/")[0] for one in found.splits["validation"].ids.to_pylist()} == {"shop.train"}
 
 
+def test_ratings_go_with_their_rows_and_are_unknown_in_a_file_without_any(bench: Bench) -> None:
+    rated = [{**row, "rating": 9 if row["label"] else 2} for row in reviews(300)]
+
+    found = bench.gather(bench.part("rated", rated), bench.part("plain", reviews(100, seed=1)))
+
+    for split in SPLITS:
+        part = found.splits[split]
+        assert part.ratings is not None
+        for row_id, label, rating in zip(part.ids.to_pylist(), part.labels, part.ratings.to_pylist(), strict=True):
+            assert rating == ((9 if label else 2) if row_id.startswith("rated") else None)
+    assert bench.gather_rows(reviews(300)).splits["train"].ratings is None
+
+
 def test_validation_rows_of_the_sources_own_are_all_there_are(bench: Bench) -> None:
     names = ["train", "train", "validation", "test"]
     found = bench.gather_rows([{**row, "split": names[index % 4]} for index, row in enumerate(reviews(400))])
