@@ -4,7 +4,9 @@
     encoder.json             encoding constants and the maximum length
     scaler.json              mean and standard deviation of the training rows' features
     vocabulary.json          words by rank, and how text becomes words; missing where there never was any text
-    test_predictions.parquet row id, label and probability of each test row, as scored before publication
+    test_predictions.parquet row id, label and probability of each test row, as scored before publication; how many
+                             words the review has and, where it is known, its rating
+    account.json             what people are told of the reviews (`storage.accounts`); missing in early bundles
     manifest.json            what it is, how it was made, and the SHA-256 of each file
 
 Bundles know nothing of features and metrics: scoring is done with them elsewhere.
@@ -46,11 +48,15 @@ class Predictions:
         row_ids: Arrow strings `(rows,)`.
         labels: uint8 `(rows,)`.
         probabilities: float32 `(rows,)`, of label 1.
+        num_words: int32 `(rows,)`, of the review before it was cut; None where nobody counted.
+        ratings: Arrow int8 `(rows,)`, null where a review has none; None where no review has one.
     """
 
     row_ids: pa.StringArray
     labels: npt.NDArray[np.uint8]
     probabilities: npt.NDArray[np.float32]
+    num_words: npt.NDArray[np.int32] | None = None
+    ratings: pa.Int8Array | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,15 +93,21 @@ def publish_bundle(
     (folder / _SCALER_FILE).write_text(canonical_json(dict(scaler)), encoding="utf-8")
     if vocabulary is not None:
         (folder / _VOCABULARY_FILE).write_text(canonical_json(dict(vocabulary)), encoding="utf-8")
-    table = pa.table(
-        {
-            "row_id": predictions.row_ids,
-            "label": pa.array(predictions.labels, pa.uint8()),
-            "probability": pa.array(predictions.probabilities, pa.float32()),
-        }
-    )
-    pq.write_table(table, folder / _PREDICTIONS_FILE, compression="zstd")
+    pq.write_table(_table(predictions), folder / _PREDICTIONS_FILE, compression="zstd")
     return publish(folder, manifest).name
+
+
+def _table(predictions: Predictions) -> pa.Table:
+    columns = {
+        "row_id": predictions.row_ids,
+        "label": pa.array(predictions.labels, pa.uint8()),
+        "probability": pa.array(predictions.probabilities, pa.float32()),
+    }
+    if predictions.num_words is not None:
+        columns["num_words"] = pa.array(predictions.num_words, pa.int32())
+    if predictions.ratings is not None:
+        columns["rating"] = predictions.ratings
+    return pa.table(columns)
 
 
 def sweep_unrecorded(root: Path, dead_runs: Collection[str], recorded: Collection[str]) -> list[Path]:
@@ -174,4 +186,6 @@ def read_test_predictions(root: Path, digest: str) -> Predictions:
         row_ids=table["row_id"].combine_chunks(),
         labels=table["label"].to_numpy(),
         probabilities=table["probability"].to_numpy(),
+        num_words=table["num_words"].to_numpy() if "num_words" in table.column_names else None,
+        ratings=table["rating"].combine_chunks() if "rating" in table.column_names else None,
     )

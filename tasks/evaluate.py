@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,22 +15,25 @@ import pyarrow as pa
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from storage.accounts import Account, write_account
 from storage.bundles import MODEL_FILE, Predictions, load_model, publish_bundle
 from storage.checkpoints import checkpoint_file
 from storage.matrices import FeaturizedSnapshot, Matrix, read_featurized, read_matrix
 from storage.metrics.stages import measured_stage
 from storage.metrics.store import MetricsStore
 from storage.options import RunOptions
-from storage.records import Candidate, SnapshotRecord, TrainedReference
+from storage.records import SPLITS, Candidate, SnapshotRecord, Split, TrainedReference
 from storage.sequences import Sequences
 from storage.settings import Settings
-from storage.snapshots import read_raw, read_rows, read_vocabulary, take_raw
+from storage.snapshots import Rows, read_raw, read_rows, read_vocabulary, take_raw
 from storage.versions import library_versions
 from tasks.checks import MODEL_CHECKS, log_results, run_checks
 from tasks.checks.base import CheckedModel, Features, Probabilities
+from tasks.evaluation.account import describe_mistakes, describe_split, positions_of_mistakes
 from tasks.evaluation.alignment import join_by_id
 from tasks.evaluation.fresh_process import score_in_fresh_process
 from tasks.evaluation.metrics import evaluate as measure
+from tasks.features.encoding import Encoder
 from tasks.training.runtime import prepare_keras
 
 logger = logging.getLogger(__name__)
@@ -60,6 +63,9 @@ def evaluate(
         test = _predictions(answer, matrix)
         featurized = read_featurized(settings.matrices, matrices_id)
         vocabulary = read_vocabulary(settings.snapshots, snapshot.id)
+        rows = {name: read_rows(settings.snapshots, snapshot.id, name) for name in SPLITS}
+        test = _with_slices(test, rows["test"])
+        write_account(Path(trained.folder), _account(settings, snapshot, featurized, rows, test))
         digest = _publish(run_id, trained, snapshot, featurized, test, options, vocabulary)
         candidate = _candidate(run_id, trained, digest, validation, test)
         checked = CheckedModel(
@@ -84,6 +90,29 @@ def evaluate(
 def _predictions(answer: Answer, matrix: Matrix) -> Predictions:
     labels = join_by_id(matrix.sequence_ids, matrix.label_ids, matrix.labels)
     return Predictions(matrix.sequence_ids, labels, answer(matrix.sequences, matrix.features))
+
+
+def _with_slices(predictions: Predictions, rows: Rows) -> Predictions:
+    """The same predictions, with what else is known of each row."""
+    places = join_by_id(predictions.row_ids, rows.ids, np.arange(len(rows.ids)))
+    taken = rows.take(places)
+    return replace(predictions, num_words=taken.tokens.lengths.astype(np.int32), ratings=taken.ratings)
+
+
+def _account(
+    settings: Settings,
+    snapshot: SnapshotRecord,
+    featurized: FeaturizedSnapshot,
+    rows: Mapping[Split, Rows],
+    test: Predictions,
+) -> Account:
+    encoder = Encoder.from_json(featurized.encoder)
+    return Account(
+        max_length=encoder.max_length,
+        splits=tuple(describe_split(name, rows[name], encoder) for name in SPLITS),
+        mistakes=describe_mistakes(test, rows["test"], read_raw(settings.snapshots, snapshot.id, "test")),
+        num_mistakes=len(positions_of_mistakes(test)),
+    )
 
 
 def _candidate(

@@ -106,6 +106,23 @@ def test_the_test_predictions_come_back_bit_by_bit(original: Published) -> None:
     assert again.labels.tolist() == [0, 1, 1]
     assert again.probabilities.dtype == np.float32
     assert again.probabilities.tobytes() == PREDICTIONS.probabilities.tobytes()
+    assert (again.num_words, again.ratings) == (None, None)
+
+
+def test_words_and_ratings_come_back_where_they_were_given(tmp_path: Path) -> None:
+    counted = dataclasses.replace(
+        PREDICTIONS, num_words=np.array([3, 1, 2], dtype=np.int32), ratings=pa.array([1, None, 9], pa.int8())
+    )
+    with staging(tmp_path) as folder:
+        (folder / MODEL_FILE).write_bytes(b"")
+        digest = publish_bundle(folder, encoder=ENCODER, scaler=SCALER, predictions=counted, manifest={})
+
+    again = read_test_predictions(tmp_path, digest)
+
+    assert again.num_words is not None
+    assert again.num_words.tolist() == [3, 1, 2]
+    assert again.ratings is not None
+    assert again.ratings.to_pylist() == [1, None, 9]
 
 
 @pytest.mark.parametrize("name", [MODEL_FILE, "encoder.json", "scaler.json", "test_predictions.parquet", MANIFEST])

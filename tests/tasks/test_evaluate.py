@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from storage.accounts import read_account
 from storage.bundles import MODEL_FILE, read_test_predictions
 from storage.checkpoints import Checkpoint, checkpoint_file, write_checkpoint
 from storage.content import make_staging
@@ -97,6 +98,23 @@ def test_a_model_goes_through_every_check_and_the_log_says_what_came_of_each(
     said = [record.getMessage() for record in caplog.records]
     for name in CHECKS:
         assert any(line.startswith(f"baseline_avgpool: check {name}: pass, ") for line in said)
+
+
+def test_the_bundle_tells_of_the_reviews_and_of_its_mistakes(
+    evaluated: Callable[..., Candidate], splits: dict[Split, Rows]
+) -> None:
+    candidate = evaluated(0.0, reload="off")
+
+    bundles = Settings.from_environment().bundles
+    account, said = read_account(bundles, candidate.bundle), read_test_predictions(bundles, candidate.bundle)
+    assert account is not None
+    assert [(one.split, one.num_rows) for one in account.splits] == [("train", 120), ("validation", 40), ("test", 60)]
+    confusion = candidate.test.confusion
+    assert account.num_mistakes == confusion.num_rows - confusion.num_correct
+    by_id = dict(zip(splits["test"].ids.to_pylist(), splits["test"].tokens.lengths.tolist(), strict=True))
+    assert said.num_words is not None
+    assert dict(zip(said.row_ids.to_pylist(), said.num_words.tolist(), strict=True)) == by_id
+    assert said.ratings is None
 
 
 def test_a_model_that_says_nan_is_published_recorded_and_named_by_its_check(
