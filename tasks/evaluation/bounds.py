@@ -41,6 +41,15 @@ def exact_interval(successes: int, trials: int, confidence: float = 0.95) -> tup
     return float(interval.low), float(interval.high)
 
 
+def exact_intervals(successes: Labels, trials: Labels, confidence: float = 0.95) -> tuple[Floats, Floats]:
+    """The same for many shares at once: lower and upper ends, `(shares,)`; NaN where there is no trial."""
+    tail = (1 - confidence) / 2
+    failures = trials - successes
+    lower = np.where(successes == 0, 0.0, stats.beta.ppf(tail, successes, failures + 1))
+    upper = np.where(failures == 0, 1.0, stats.beta.ppf(1 - tail, successes + 1, failures))
+    return np.where(trials == 0, math.nan, lower), np.where(trials == 0, math.nan, upper)
+
+
 @dataclass(frozen=True, eq=False)
 class Placements:
     """What DeLong's method needs of one model: the AUC, and each row's part in it.

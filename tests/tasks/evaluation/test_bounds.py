@@ -15,6 +15,7 @@ from tasks.evaluation.bounds import (
     Placements,
     auc_standard_error,
     exact_interval,
+    exact_intervals,
     exact_lower_bound,
     normal_quantile,
     placements,
@@ -234,3 +235,12 @@ def test_the_error_needs_two_rows_in_each_class(num_positive: int, is_defined: b
 
 def test_the_error_is_0_where_all_rows_are_ranked_right() -> None:
     assert auc_standard_error(Placements(1.0, np.ones(3), np.ones(4))) == 0.0
+
+
+def test_many_intervals_at_once_are_those_of_each_share() -> None:
+    counts = [(0, 0), (0, 5), (5, 5), (3, 7), (1249, 1250)]
+
+    lower, upper = exact_intervals(np.array([one for one, _ in counts]), np.array([of for _, of in counts]))
+
+    for place, (successes, trials) in enumerate(counts):
+        assert (lower[place], upper[place]) == pytest.approx(exact_interval(successes, trials), nan_ok=True)
