@@ -93,7 +93,7 @@ def run(options: RunOptions) -> Outcome:
     def stages(run_id: str) -> str:
         prepared = prepare(run_id, ingest(run_id, options), options)
         headline = fitness(prepared.snapshot.line, prepared.checks)
-        report(run_id, prepared.snapshot, prepared.checks, [], [], headline)
+        report(run_id, headline)
         return headline
 
     return record_run(start, stages)
@@ -111,7 +111,7 @@ def prepare(run_id: str, ingested: tuple[SnapshotRecord, Contents], options: Run
     rejection = rejected_because(checks)
     if rejection:
         announce_rejection(run_id, snapshot.line, checks, rejection)
-        report(run_id, snapshot, checks, [], [], rejection)
+        report(run_id, rejection)
         raise DataRejectedError(rejection)
     return Prepared(snapshot, matrices_id, checks)
 

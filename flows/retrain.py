@@ -158,7 +158,7 @@ def pipeline(run_id: str, options: RunOptions) -> str:
     keep_open(run_id, decisions, approval)
     headline = verdict(candidates, decisions, snapshot.line, options.dry_run)
     announce_decisions(run_id, snapshot.line, candidates, decisions, headline, dry_run=options.dry_run)
-    report(run_id, snapshot, prepared.checks, candidates, decisions, headline)
+    report(run_id, headline)
     return headline
 
 

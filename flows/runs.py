@@ -26,6 +26,7 @@ from storage.records import FlowName, RunStart, RunState, Trigger
 from storage.settings import Settings
 from storage.slots import due_time, slot_name
 from storage.versions import git_commit, library_versions
+from tasks.reporting.page import write_report
 from tasks.sources.resolve import check_is_named
 from tasks.training.progress import duration_words
 
@@ -120,6 +121,7 @@ def record_run(start: RunStart, stages: Callable[[str], str]) -> Outcome:
     except SlotTakenError as reason:
         logger.warning("run %s skipped: %s", reason.run_id, reason)
         label_flow_run(settings, str(reason.run_id))
+        leave_report(settings, str(reason.run_id))
         return Outcome(str(reason.run_id), "skipped", str(reason))
     late = lateness(start.slot)
     of_slot = f" for the slot {start.slot}{f', {late}' if late else ''}" if start.slot else ""
@@ -144,6 +146,7 @@ def record_run(start: RunStart, stages: Callable[[str], str]) -> Outcome:
     except Exception as error:
         finish("failed", f"{type(error).__name__}: {error}")
         label_flow_run(settings, run_id)
+        leave_report(settings, run_id)
         raise
     except BaseException:
         # Ctrl-C, SIGTERM, and the way in which Prefect cancels a run; whoever does so waits for it to be gone.
@@ -151,7 +154,20 @@ def record_run(start: RunStart, stages: Callable[[str], str]) -> Outcome:
         raise
     # Not before: a run that is stopped while it is being named has come to its end all the same.
     label_flow_run(settings, run_id)
+    leave_report(settings, run_id)
     return outcome
+
+
+def leave_report(settings: Settings, run_id: str) -> None:
+    """Write the page of a run that has ended, from what the store says of it.
+
+    Whatever goes wrong is a warning: the run has ended, and its page can be written at any time.
+    """
+    try:
+        logger.info("report: %s", write_report(settings, run_id))
+    except Exception as error:
+        what = f"{type(error).__name__}: {error}"
+        logger.warning("the report could not be written (%s); to try again: retrain report %s", what, run_id)
 
 
 def clean_up(settings: Settings, store: MetricsStore) -> tuple[list[str], list[Path]]:

@@ -105,6 +105,11 @@ class Settings:
         return self.home / "backups"
 
     @property
+    def reports(self) -> Path:
+        """Pages for people, one file a run; each can be written again from the store and the bundles."""
+        return self.home / "reports"
+
+    @property
     def downloads(self) -> Path:
         """Files fetched from elsewhere, verified by their hash at each use."""
         return self.home / "downloads"

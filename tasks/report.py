@@ -2,36 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from prefect import task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
-from storage.records import Candidate, CheckResult, Decision, SnapshotRecord
+from storage.settings import Settings
+from tasks.reporting.contents import gather
+from tasks.reporting.page import report_file
 from tasks.reporting.tables import artifact_key, checks_table, gates_table, metrics_table
 from tasks.reporting.verdict import verdict_page
 
 
 @task(task_run_name="report", cache_policy=NO_CACHE)
-def report(
-    run_id: str,
-    snapshot: SnapshotRecord,
-    checks: Sequence[CheckResult],
-    candidates: Sequence[Candidate],
-    decisions: Sequence[Decision],
-    headline: str,
-) -> None:
+def report(run_id: str, headline: str) -> None:
     """Publish the verdict in markdown, and the numbers behind it as tables, keyed by line.
 
-    Nothing is published of what there is none of: without a model, there are no metrics and no gates.
+    What is published is what the store and the bundles tell by now. Nothing is published of what there is none of:
+    without a model, there are no metrics and no gates. The page that the markdown names is written at the run's end.
     """
-    line = snapshot.line
+    settings = Settings.from_environment()
+    contents = gather(settings, run_id)
+    line = contents.run.line
     create_markdown_artifact(
-        verdict_page(run_id, snapshot, checks, candidates, decisions, headline),
+        verdict_page(contents, headline, str(report_file(settings, run_id))),
         key=artifact_key("verdict", line),
         description=f"What the promotion rule said about the line {line}",
     )
+    candidates, decisions, checks = contents.candidates, contents.decisions, contents.checks
     tables = {
         "metrics": (metrics_table(candidates, decisions, checks), f"Numbers of the models of the line {line}"),
         "gates": (gates_table(decisions), f"Gates of the promotion rule, for the line {line}"),

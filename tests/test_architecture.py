@@ -83,10 +83,11 @@ def test_only_the_command_that_opens_it_imports_datasette() -> None:
     assert importers("datasette") == {"flows.cli.exploring"}
 
 
-def test_one_module_draws_without_the_global_state_of_pyplot() -> None:
-    assert importers("matplotlib") == {"tasks.reporting.pictures"}
-    drawing = ROOT / "tasks" / "reporting" / "pictures.py"
-    assert not [name for name in imports(drawing) if name.startswith(("matplotlib.pyplot", "matplotlib.backends"))]
+def test_two_modules_draw_without_the_global_state_of_pyplot() -> None:
+    assert importers("matplotlib") == {"tasks.reporting.pictures", "tasks.reporting.panels"}
+    for name in ("pictures", "panels"):
+        drawing = ROOT / "tasks" / "reporting" / f"{name}.py"
+        assert not [one for one in imports(drawing) if one.startswith(("matplotlib.pyplot", "matplotlib.backends"))]
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from storage.records import (
@@ -18,6 +20,7 @@ from storage.records import (
     SnapshotRecord,
     Suspect,
 )
+from tasks.reporting.contents import ReportContents, RunFacts
 
 SNAPSHOT = SnapshotRecord("s" * 64, "t" * 64, "imdb", "a file", "it was there", "", {"train": 1}, 1, 1)
 PROBE = CheckResult(
@@ -41,6 +44,29 @@ SUSPECTS = (
 # The champion is right on 3 rows more than the challenger.
 COMPARED = Comparison("r0/b", 1, 0.01, 100, 2, 5, 0.9, -0.03, -0.08, 0.02, -0.02, -0.05, 0.01, 0.01)
 REJECTED = Decision("r1/a", False, "near chance", GATES, COMPARED, SUSPECTS)
+
+
+def contents(
+    checks: Sequence[CheckResult] = (),
+    candidates: Sequence[Candidate] = (),
+    decisions: Sequence[Decision] = (),
+    snapshot: SnapshotRecord = SNAPSHOT,
+    **changes: Any,
+) -> ReportContents:
+    """What a report tells of the run `r1`; nothing is known of its bundles unless it is given."""
+    run = RunFacts(
+        id="r1",
+        flow="retrain",
+        line=snapshot.line,
+        state="completed",
+        trigger="command line",
+        dry_run=False,
+        slot=None,
+        started_at=datetime(2026, 3, 1, 12, 30, tzinfo=UTC),
+        seconds=61.0,
+        message=changes.pop("message", "nothing promoted on imdb: a: near chance"),
+    )
+    return ReportContents(run, snapshot, tuple(checks), tuple(candidates), tuple(decisions), **changes)
 
 
 def candidate(model: str = "a", *, epochs: int = 3, right: int = 80, **changes: Any) -> Candidate:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, get_args
 
 import click
@@ -110,6 +111,24 @@ def compare(first: str, second: str, as_json: bool) -> None:
         print_json(compared)
     else:
         print_comparison(console(), compared)
+
+
+@click.command()
+@click.argument("run", metavar="RUN")
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write it here instead.")
+def report(run: str, output: Path | None) -> None:
+    """Write the page of RUN again, from the store and the bundles, and print where it is.
+
+    RUN is an id, the start of it, or `latest`. The same store and bundles give the same bytes.
+
+    \b
+    Example:
+      retrain report latest
+      retrain report latest --output report.html
+    """
+    from tasks.reporting.page import write_report
+
+    click.echo(write_report(Settings.from_environment(), run, output))
 
 
 @click.command()

@@ -21,10 +21,10 @@ from matplotlib.ticker import MaxNLocator
 from storage.records import Candidate, Epoch
 from tasks.reporting.scores import Role, Score
 
-_BLUE, _VERMILLION, _GREEN, _GREY = "#0072B2", "#D55E00", "#009E73", "#555555"
-_LOOKS: dict[Role, tuple[str, str]] = {"model": (_BLUE, "o"), "champion": (_VERMILLION, "D"), "probe": (_GREEN, "s")}
+BLUE, VERMILLION, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#555555"
+_LOOKS: dict[Role, tuple[str, str]] = {"model": (BLUE, "o"), "champion": (VERMILLION, "D"), "probe": (GREEN, "s")}
 # In inches and dots an inch: twice the 900 pixels of a page would only double the bytes.
-_WIDTH, _DOTS = 9.0, 144
+_WIDTH, DOTS = 9.0, 144
 _MAX_MARKED_EPOCHS = 30
 
 
@@ -37,7 +37,12 @@ class Picture:
 
     def markdown(self) -> str:
         """The picture itself, within the text."""
-        return f"![{self.alt}](data:image/png;base64,{base64.b64encode(self.png).decode('ascii')})"
+        return f"![{self.alt}]({self.address})"
+
+    @property
+    def address(self) -> str:
+        """The picture itself, as the address of an image."""
+        return f"data:image/png;base64,{base64.b64encode(self.png).decode('ascii')}"
 
 
 def draw_accuracies(scores: Sequence[Score], majority: float, title: str = "Test accuracy") -> Picture | None:
@@ -61,7 +66,7 @@ def draw_accuracies(scores: Sequence[Score], majority: float, title: str = "Test
     axes.set_ylim(len(defined) - 0.4, -0.6)
     axes.grid(axis="x", color="#DDDDDD")
     axes.set_xlabel(f"{title}, with exact 95 % bounds")
-    return Picture(_accuracies_in_words(defined, majority, title), _png(figure))
+    return Picture(accuracies_in_words(defined, majority, title), png(figure))
 
 
 def draw_learning_curves(candidates: Sequence[Candidate]) -> Picture | None:
@@ -69,19 +74,19 @@ def draw_learning_curves(candidates: Sequence[Candidate]) -> Picture | None:
     trained = [candidate for candidate in candidates if candidate.epochs]
     if not trained:
         return None
-    figure = Figure(figsize=(_WIDTH, 3.4), dpi=_DOTS, layout="constrained", facecolor="white")
+    figure = Figure(figsize=(_WIDTH, 3.4), dpi=DOTS, layout="constrained", facecolor="white")
     first: Axes | None = None
     for place, candidate in enumerate(trained, start=1):
         axes = figure.add_subplot(1, len(trained), place, sharey=first)
         first = first or axes
-        _draw_curves(axes, candidate)
+        draw_losses(axes, candidate)
     if first is not None:
         first.set_ylabel("loss, in nats")
-    return Picture(_curves_in_words(trained), _png(figure))
+    return Picture(curves_in_words(trained), png(figure))
 
 
 def _figure(height: float) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(_WIDTH, height), dpi=_DOTS, layout="constrained", facecolor="white")
+    figure = Figure(figsize=(_WIDTH, height), dpi=DOTS, layout="constrained", facecolor="white")
     axes = figure.add_subplot()
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
@@ -104,7 +109,7 @@ def _draw_majority(axes: Axes, majority: float) -> None:
     low, high = axes.get_xlim()
     words = f"more frequent label {majority:.4f}"
     if low - (high - low) <= majority <= high + (high - low):
-        axes.axvline(majority, color=_GREY, linestyle="--", linewidth=1.2)
+        axes.axvline(majority, color=GREY, linestyle="--", linewidth=1.2)
         place, across, align = majority, "data", "left"
     else:
         words = f"← {words}" if majority < low else f"{words} →"
@@ -118,29 +123,30 @@ def _draw_majority(axes: Axes, majority: float) -> None:
         xycoords=(across, "axes fraction"),
         textcoords="offset points",
         ha=align,
-        color=_GREY,
+        color=GREY,
         fontsize=9,
     )
 
 
-def _draw_curves(axes: Axes, candidate: Candidate) -> None:
+def draw_losses(axes: Axes, candidate: Candidate) -> None:
+    """The loss of a model by epoch, on training and on validation rows."""
     numbers = [epoch.number for epoch in candidate.epochs]
     marker = "." if len(numbers) <= _MAX_MARKED_EPOCHS else ""
     for name, losses, colour, style in (
-        ("training", [epoch.loss for epoch in candidate.epochs], _BLUE, "-"),
-        ("validation", [epoch.validation_loss for epoch in candidate.epochs], _VERMILLION, "--"),
+        ("training", [epoch.loss for epoch in candidate.epochs], BLUE, "-"),
+        ("validation", [epoch.validation_loss for epoch in candidate.epochs], VERMILLION, "--"),
     ):
         axes.plot(numbers, losses, color=colour, linestyle=style, marker=marker, label=name)
     kept = _kept(candidate)
     if kept is not None:
-        axes.axvline(kept.number, color=_GREY, linestyle=":", linewidth=1.2)
+        axes.axvline(kept.number, color=GREY, linestyle=":", linewidth=1.2)
         axes.plot(
             [kept.number],
             [kept.validation_loss],
             marker="o",
             markersize=10,
             markerfacecolor="none",
-            markeredgecolor=_GREY,
+            markeredgecolor=GREY,
             linestyle="none",
             label=f"kept: epoch {kept.number}",
         )
@@ -162,21 +168,24 @@ def _short(name: str) -> str:
     return name.replace(" of ", "\nof ", 1)
 
 
-def _accuracies_in_words(scores: Sequence[Score], majority: float, title: str) -> str:
-    parts = [f"{score.name} {_interval_in_words(score)}" for score in scores]
+def accuracies_in_words(scores: Sequence[Score], majority: float, title: str) -> str:
+    """The scores, for whoever cannot see them."""
+    parts = [f"{score.name} {interval_in_words(score)}" for score in scores]
     if math.isfinite(majority):
         parts.append(f"share of the more frequent label {majority:.4f}")
     return f"{title} with exact 95 % bounds: {'; '.join(parts)}"
 
 
-def _interval_in_words(score: Score) -> str:
+def interval_in_words(score: Score) -> str:
+    """A score with its bounds, as an alternative text may hold it."""
     # Brackets would have to be escaped within an alternative text.
     if not (math.isfinite(score.lower) and math.isfinite(score.upper)):
         return f"{score.value:.4f}"
     return f"{score.value:.4f} ({score.lower:.4f} to {score.upper:.4f})"
 
 
-def _curves_in_words(candidates: Sequence[Candidate]) -> str:
+def curves_in_words(candidates: Sequence[Candidate]) -> str:
+    """Where the losses begin and end, for whoever cannot see them."""
     parts = []
     for candidate in candidates:
         first, last, kept = candidate.epochs[0], candidate.epochs[-1], _kept(candidate)
@@ -188,7 +197,8 @@ def _curves_in_words(candidates: Sequence[Candidate]) -> str:
     return f"Loss by epoch. {'; '.join(parts)}"
 
 
-def _png(figure: Figure) -> bytes:
+def png(figure: Figure) -> bytes:
+    """The bytes of a figure; the same for the same figure."""
     written = io.BytesIO()
     # Without the name and the version of the program that wrote it.
     figure.savefig(written, format="png", metadata={"Software": None})

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Sequence
 
-from storage.records import Candidate, CheckResult, Decision
+from storage.records import Candidate, CheckResult, Decision, Evaluation
 from tasks.reporting.scores import Score, scores_on_test, with_bounds
 
 Row = dict[str, str]
@@ -73,17 +73,22 @@ def gates_table(decisions: Sequence[Decision]) -> list[Row]:
     ]
 
 
+def metric_cells(evaluation: Evaluation) -> Row:
+    """The numbers of one model on one split, with their bounds, by name."""
+    cells = {}
+    for metric in evaluation.metrics:
+        of = "" if metric.scope == "overall" else f", {metric.scope}"
+        name = f"{evaluation.split} {_NAMES.get(metric.name, metric.name)}{of}"
+        is_count = metric.name == "support"
+        cells[name] = f"{metric.value:,.0f}" if is_count else with_bounds(metric.value, metric.lower, metric.upper)
+    return cells
+
+
 def _numbers(candidate: Candidate) -> Row:
     """All that is known of a candidate, in the order in which people ask for it."""
-    cells = {}
-    for evaluation in (candidate.test, candidate.validation):
-        for metric in evaluation.metrics:
-            of = "" if metric.scope == "overall" else f", {metric.scope}"
-            name = f"{evaluation.split} {_NAMES.get(metric.name, metric.name)}{of}"
-            is_count = metric.name == "support"
-            cells[name] = f"{metric.value:,.0f}" if is_count else with_bounds(metric.value, metric.lower, metric.upper)
     return {
-        **cells,
+        **metric_cells(candidate.test),
+        **metric_cells(candidate.validation),
         "best epoch": f"{candidate.best_epoch} of {len(candidate.epochs)}",
         "training, seconds": f"{candidate.training_seconds:.0f}",
         "parameters": f"{candidate.num_parameters:,}",

@@ -5,53 +5,57 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from storage.records import Candidate, CheckResult, Decision, SnapshotRecord, Suspect
+from storage.records import Candidate, CheckResult, Decision, Suspect
+from tasks.reporting.contents import ReportContents
 from tasks.reporting.markdown import check_list, code, escaped, folded, table, verdict_item
+from tasks.reporting.more import more_of
 from tasks.reporting.pictures import draw_accuracies, draw_learning_curves
 from tasks.reporting.scores import majority_share, scores_on_test, with_bounds
 
 
-def verdict_page(
-    run_id: str,
-    snapshot: SnapshotRecord,
-    checks: Sequence[CheckResult],
-    candidates: Sequence[Candidate],
-    decisions: Sequence[Decision],
-    headline: str,
-) -> str:
+def verdict_page(contents: ReportContents, headline: str, page: str) -> str:
     """What came of a run, in markdown.
 
     Args:
-        run_id: The run.
-        snapshot: What was trained on.
-        checks: Those of the data.
-        candidates: With their checks; none where nothing was trained.
-        decisions: One a candidate.
+        contents: Of a run that read a snapshot; none of its candidates where nothing was trained.
         headline: The verdict in one sentence.
+        page: Where the whole page is.
     """
+    snapshot, of = contents.snapshot, (contents.candidates, contents.decisions, contents.checks)
+    line, read = contents.run.line, "" if snapshot is None else f", snapshot {code(snapshot.id[:12])}"
     lines = [
         *heading(headline),
         "",
-        f"Run {code(run_id)} on line **{escaped(snapshot.line)}**, snapshot {code(snapshot.id[:12])}: "
-        f"{escaped(snapshot.origin)}.",
-        *_pictures(candidates, decisions, checks),
-        *_models(candidates, decisions, checks),
+        f"Run {code(contents.run.id)} on line **{escaped(line)}**{read}: "
+        f"{escaped(snapshot.origin if snapshot else 'nothing was read')}.",
+        "",
+        f"With all curves and tables, on the machine that ran it: {code(page)}.",
+        *_pictures(*of),
+        *_models(*of),
     ]
-    for decision in decisions:
+    for decision in contents.decisions:
         lines += _gates(decision)
-    for decision in decisions:
+    for decision in contents.decisions:
         lines += _diagnosis(decision)
-    for candidate in candidates:
+    lines += more_of(contents)
+    for candidate in contents.candidates:
         lines += check_list(f"Checks of {candidate.model}", candidate.checks)
-    lines += check_list("Checks of the data", checks)
+    lines += check_list("Checks of the data", contents.checks)
     return "\n".join(lines) + "\n"
 
 
 def heading(headline: str) -> list[str]:
-    """The verdict as a title, and why as the sentence below it. A dry run says so before its verdict."""
+    """The verdict as a title, and why as the sentence below it."""
+    title, why = title_and_why(headline)
+    return [f"# {escaped(title)}", *([escaped(why)] if why else [])]
+
+
+def title_and_why(headline: str) -> tuple[str, str]:
+    """The verdict, and why, a sentence or nothing. A dry run says so before its verdict."""
     said = headline.removeprefix("a dry run: ")
     title, _, why = said.partition(": ")
-    return [f"# {'' if said == headline else 'A dry run: '}{escaped(title)}", *([f"{escaped(why)}."] if why else [])]
+    ended = f"{why}{'' if why.endswith('.') else '.'}" if why else ""
+    return f"{'' if said == headline else 'A dry run: '}{title}", ended
 
 
 def _pictures(

@@ -14,6 +14,7 @@ from storage.errors import DataRejectedError, OptionError, SourceError, Training
 from storage.records import RunStart
 from storage.settings import Settings
 from storage.slots import slot_name
+from tasks.reporting.page import write_report
 from tests.storage.conftest import Bench
 
 START = RunStart("retrain", "-", "command line", {}, 7, False, {}, None)
@@ -257,9 +258,8 @@ def test_a_late_run_says_in_its_log_and_in_its_message_how_late_it_is(
         outcome = record_run(start, lambda run_id: "promoted")
 
     assert outcome.message == bench.reader.run("latest")["message"] == "promoted (2 h 07 min late)"
-    assert [record.getMessage() for record in caplog.records] == [
-        f"run {outcome.run_id} started for the slot {start.slot}, 2 h 07 min late"
-    ]
+    started = f"run {outcome.run_id} started for the slot {start.slot}, 2 h 07 min late"
+    assert caplog.records[0].getMessage() == started
 
 
 @pytest.mark.parametrize("ago", [timedelta(minutes=4), timedelta(minutes=-1)])
@@ -287,3 +287,35 @@ def test_the_error_of_a_failed_run_is_raised_to_whoever_asks_for_its_result() ->
 
     with pytest.raises(OptionError, match="it serves already"):
         as_state(Outcome("r1", "failed", str(error), error)).result()
+
+
+@pytest.mark.parametrize(
+    "error", [None, DataRejectedError("one class"), SourceError("no file"), ZeroDivisionError("0")]
+)
+def test_a_run_that_ends_leaves_its_page(bench: Bench, settings: Settings, error: Exception | None) -> None:
+    def stages(run_id: str) -> str:
+        if error:
+            raise error
+        return "all is well: it is"
+
+    with contextlib.suppress(ZeroDivisionError):
+        record_run(START, stages)
+
+    (run,) = bench.reader.history()
+    written = (settings.reports / f"{run.id}.html").read_bytes()
+    assert run.message.split(": ")[0].encode() in written
+    # Written again from the store alone, it is the same.
+    assert write_report(settings, run.id, settings.home / "again.html").read_bytes() == written
+
+
+def test_a_page_that_cannot_be_written_is_a_warning_that_says_how_to_try_again(
+    bench: Bench, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.reports.write_text("a file where the folder should be", encoding="utf-8")
+
+    outcome = record_run(START, no_stages)
+
+    assert outcome.state == "completed"
+    (warning,) = (record.getMessage() for record in caplog.records if record.levelname == "WARNING")
+    assert warning.startswith("the report could not be written (OptionError: the report ")
+    assert warning.endswith(f"to try again: retrain report {outcome.run_id}")

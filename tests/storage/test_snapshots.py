@@ -98,7 +98,9 @@ def test_ratings_come_back_and_are_no_part_of_the_content(tmp_path: Path, splits
     again = read_rows(tmp_path, record.id, "test")
     assert again.ratings is not None
     assert again.ratings.equals(ratings)
-    assert again.take(np.array([2, 1])).ratings.to_pylist() == [2, None]
+    turned = again.take(np.array([2, 1])).ratings
+    assert turned is not None
+    assert turned.to_pylist() == [2, None]
     assert read_rows(tmp_path, record.id, "train").ratings is None
 
 

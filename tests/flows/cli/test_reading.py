@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from storage.settings import Settings
 from tests.flows.conftest import Command, record_rejection
 from tests.storage.conftest import Bench
 
@@ -92,3 +93,33 @@ def test_a_filter_that_makes_no_sense_is_explained(
 def test_a_run_is_shown_in_full_when_asked_for(served_twice: Bench, retrain: Command) -> None:
     assert "Versions" in retrain("show", "latest", "--all")[1]
     assert "Versions" not in retrain("show", "latest")[1]
+
+
+def test_the_page_of_a_run_is_written_again_and_its_place_is_printed(
+    served_twice: Bench, settings: Settings, retrain: Command
+) -> None:
+    run_id = record_rejection(served_twice)
+
+    code, out, err = retrain("report", "latest")
+
+    path = settings.reports / f"{run_id}.html"
+    assert (code, out, err) == (0, f"{path}\n", "")
+    page = path.read_text(encoding="utf-8")
+    for words in (
+        "nothing promoted on imdb",
+        "a logit moves by 0.31",
+        "give the embedding mask_zero=True",
+        "The bundle of baseline_avgpool",
+    ):
+        assert words in page
+    assert retrain("report", run_id, "--output", str(settings.home / "here.html"))[0] == 0
+    assert (settings.home / "here.html").read_text(encoding="utf-8") == page
+
+
+def test_a_run_that_is_not_done_and_one_that_is_not_there_have_no_page(bench: Bench, retrain: Command) -> None:
+    run_id = bench.start_run()
+
+    code, out, err = retrain("report", run_id)
+    assert (code, out) == (2, "")
+    assert err == f"retrain: the run {run_id} is still running: its report is written when it has ended.\n"
+    assert retrain("report", "nobody")[0] == 4

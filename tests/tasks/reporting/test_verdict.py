@@ -7,16 +7,17 @@ import pytest
 
 from storage.records import CheckResult
 from tasks.reporting.verdict import verdict_page
-from tests.verdicts import BALANCE, PADDING, PROBE, REJECTED, SNAPSHOT, candidate
+from tests.verdicts import BALANCE, PADDING, PROBE, REJECTED, SNAPSHOT, candidate, contents
 
 HEADLINE = "nothing promoted on imdb: a: near chance"
-MAX_BYTES = 300_000
+FILE = "/home/x/reports/r1.html"
+MAX_BYTES = 200_000
 
 
 @pytest.fixture
 def page() -> list[str]:
     models = [candidate("a", checks=(PADDING,)), candidate("c")]
-    return verdict_page("r1", SNAPSHOT, [BALANCE, PROBE], models, [REJECTED], HEADLINE).splitlines()
+    return verdict_page(contents([BALANCE, PROBE], models, [REJECTED]), HEADLINE, FILE).splitlines()
 
 
 def section(lines: list[str], title: str) -> list[str]:
@@ -26,11 +27,13 @@ def section(lines: list[str], title: str) -> list[str]:
 
 
 def test_the_page_begins_with_the_verdict(page: list[str]) -> None:
-    assert page[:4] == [
+    assert page[:6] == [
         "# nothing promoted on imdb",
         "a: near chance.",
         "",
         f"Run `r1` on line **imdb**, snapshot `{'s' * 12}`: a file.",
+        "",
+        f"With all curves and tables, on the machine that ran it: `{FILE}`.",
     ]
 
 
@@ -91,7 +94,7 @@ def test_a_rejection_says_why_and_what_to_do_about_what_was_not_ruled_out(page: 
 def test_a_promotion_says_nothing_of_causes() -> None:
     promoted = replace(REJECTED, promote=True, diagnosis=())
     headline = "a dry run: would promote a on imdb (test accuracy 0.8000, AUC 0.9000): all gates passed"
-    lines = verdict_page("r1", SNAPSHOT, [], [candidate()], [promoted], headline).splitlines()
+    lines = verdict_page(contents([], [candidate()], [promoted]), headline, FILE).splitlines()
 
     assert lines[:2] == [
         "# A dry run: would promote a on imdb (test accuracy 0.8000, AUC 0.9000)",
@@ -108,7 +111,7 @@ def test_checks_of_the_model_and_of_the_data_stand_apart(page: list[str]) -> Non
 
 def test_data_that_was_rejected_has_a_page_too() -> None:
     headline = "the data was rejected before training: label balance: lopsided"
-    lines = verdict_page("r1", SNAPSHOT, [BALANCE], [], [], headline).splitlines()
+    lines = verdict_page(contents([BALANCE]), headline, FILE).splitlines()
 
     assert lines[:2] == ["# the data was rejected before training", "label balance: lopsided."]
     assert [line for line in lines if line.startswith(("## ", "!["))] == ["## Checks of the data"]
@@ -117,7 +120,7 @@ def test_data_that_was_rejected_has_a_page_too() -> None:
 def test_what_a_user_has_named_is_shown_and_not_obeyed() -> None:
     odd = replace(SNAPSHOT, line="a*b*", origin="![x](http://example.org/x.png) <b>")
     check = CheckResult("split", "fail", {}, "", "<img src=x>")
-    text = verdict_page("r1", odd, [check], [], [], "a*b* is unfit: <i>").replace(r"\<", "")
+    text = verdict_page(contents([check], snapshot=odd), "a*b* is unfit: <i>", FILE).replace(r"\<", "")
 
     assert "<" not in text
     assert r"**a\*b\***" in text
