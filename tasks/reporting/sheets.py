@@ -10,6 +10,7 @@ from storage.records import Observation, Stage
 from tasks.evaluation.curves import calibration_error, can_be_drawn, reliability
 from tasks.evaluation.metrics import evaluate
 from tasks.evaluation.slices import Slice
+from tasks.features.review_features import FEATURE_NAMES
 from tasks.reporting.contents import Answers, ReportContents
 from tasks.reporting.scores import with_bounds
 from tasks.reporting.tables import Row, metric_cells, metrics_table
@@ -60,7 +61,8 @@ def lengths_sheet(account: Account) -> Sheet:
 
 def features_sheet(account: Account) -> Sheet:
     """Mean and deviation of each review feature, by split."""
-    names = account.splits[0].features
+    # The file has them sorted by name.
+    names = sorted(account.splits[0].features, key=FEATURE_NAMES.index)
     rows = tuple((_words(name), *(_mean(split.features[name]) for split in account.splits)) for name in names)
     caption = "Review features before they are standardised: mean ± standard deviation"
     return Sheet(caption, ("feature", *(split.split for split in account.splits)), rows)
