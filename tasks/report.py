@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from prefect import task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
@@ -12,6 +14,8 @@ from tasks.reporting.page import report_file
 from tasks.reporting.tables import artifact_key, checks_table, gates_table, metrics_table
 from tasks.reporting.verdict import verdict_page
 
+logger = logging.getLogger(__name__)
+
 
 @task(task_run_name="report", cache_policy=NO_CACHE)
 def report(run_id: str, headline: str) -> None:
@@ -19,8 +23,17 @@ def report(run_id: str, headline: str) -> None:
 
     What is published is what the store and the bundles tell by now. Nothing is published of what there is none of:
     without a model, there are no metrics and no gates. The page that the markdown names is written at the run's end.
+
+    Whatever goes wrong is a warning: what was decided is in the store, and a picture less is no reason to fail a run.
     """
-    settings = Settings.from_environment()
+    try:
+        _publish(Settings.from_environment(), run_id, headline)
+    except Exception as error:
+        what = f"{type(error).__name__}: {error}"
+        logger.warning("the verdict could not be shown in Prefect (%s); to read it: retrain show %s", what, run_id)
+
+
+def _publish(settings: Settings, run_id: str, headline: str) -> None:
     contents = gather(settings, run_id)
     line = contents.run.line
     create_markdown_artifact(

@@ -1,1 +1,1 @@
-"""What a person sees of a run: pictures, markdown and tables. Nothing here knows Prefect."""
+"""What a person sees of a run: pages, pictures, markdown and tables. Nothing here knows Prefect."""

@@ -78,7 +78,8 @@ def test_where_all_is_well_the_run_says_so_and_removes_nothing(settings: Setting
     )
     assert state.message == f"{run['id']}: {run['message']}"
     assert [stage["name"] for stage in run["stages"]] == ["housekeeping"]
-    assert {path for path in settings.home.rglob("*") if path.is_file()} == before
+    page = settings.reports / f"{run['id']}.html"
+    assert {path for path in settings.home.rglob("*") if path.is_file()} == {*before, page}
 
 
 def test_what_is_old_and_can_be_made_again_goes_and_what_served_stays(settings: Settings, keep: Keep) -> None:

@@ -42,3 +42,19 @@ def test_rejected_data_leaves_a_page_and_its_checks(published: dict[str, Any], m
     task.report.fn("r1", "the data was rejected before training: label balance: lopsided")
 
     assert set(published) == {"verdict-imdb", "checks-imdb"}
+
+
+def test_a_verdict_that_cannot_be_shown_is_a_warning_that_says_where_it_is(
+    published: dict[str, Any], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(task, "gather", lambda *_: contents([BALANCE], [candidate()], [REJECTED]))
+
+    def unreachable(*_: Any, **__: Any) -> None:
+        raise ConnectionError("the server is gone")
+
+    monkeypatch.setattr(task, "create_markdown_artifact", unreachable)
+    task.report.fn("r1", "nothing promoted on imdb: a: no")
+
+    (warning,) = (record.getMessage() for record in caplog.records if record.levelname == "WARNING")
+    assert "ConnectionError: the server is gone" in warning
+    assert warning.endswith("retrain show r1")
