@@ -134,8 +134,9 @@ def draw_reliability(name: str, bins: list[Bin], look: Look) -> Picture:
     seen = np.array([one.seen for one in filled])
     beyond = np.abs(np.array([[one.seen - one.lower, one.upper - one.seen] for one in filled]).T)
     above.plot([0, 1], [0, 1], color=GREY, linestyle=":", linewidth=1)
+    # No line from bin to bin: where there are few reviews, it would say more than they do.
     above.errorbar(
-        *(said, seen, beyond), color=look.colour, marker=look.marker, linestyle=look.dashes, capsize=3, linewidth=1.4
+        said, seen, beyond, color=look.colour, marker=look.marker, linestyle="none", capsize=3, linewidth=1.4
     )
     above.set(ylabel="share that is positive", title=name, xlim=(0, 1), ylim=(-0.02, 1.02))
     below.bar([one.begin + 0.05 for one in bins], [one.num_rows for one in bins], width=0.09, color=look.colour)
