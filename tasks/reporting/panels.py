@@ -171,7 +171,8 @@ def draw_slices(slices: Mapping[str, Sequence[Slice]], looks: Mapping[str, Look]
         )  # fmt: skip
     axes.set_xticks(range(len(first)), [one.name for one in first], fontsize=_SMALL)
     axes.set(xlabel=what, ylabel="test accuracy")
-    axes.legend(fontsize=_SMALL)
+    # Beside the axes, where no interval can be hidden by it.
+    figure.legend(fontsize=_SMALL, loc="outside upper center", ncols=2, frameon=False)
     _percent(axes.yaxis)
     said = "; ".join(
         f"{name} {', '.join(f'{one.name}: {one.accuracy:.4f}' for one in parts)}" for name, parts in slices.items()
@@ -194,7 +195,7 @@ def _tidy(axes: Axes) -> None:
 
 def _percent(*axes: Any) -> None:
     for axis in axes:
-        axis.set_major_formatter(PercentFormatter(1, decimals=0))
+        axis.set_major_formatter(PercentFormatter(1))
 
 
 def _draw_score(axes: Axes, place: int, score: Score, look: Look) -> None:
@@ -203,6 +204,8 @@ def _draw_score(axes: Axes, place: int, score: Score, look: Look) -> None:
         for end in (score.lower, score.upper):
             axes.vlines(end, place - 0.12, place + 0.12, color=look.colour, linewidth=1.5)
     axes.plot([score.value], [place], marker=look.marker, color=look.colour, markersize=7, linestyle="none")
+    # The table says of which run a champion is; here its numbers need the room.
+    name = score.name.partition(" of ")[0]
     # On white, since the line of the majority may run through it.
     style: dict[str, Any] = {
         "transform": axes.get_yaxis_transform(),
@@ -210,7 +213,7 @@ def _draw_score(axes: Axes, place: int, score: Score, look: Look) -> None:
         "fontsize": _NAME,
         "bbox": _ON_WHITE,
     }
-    axes.text(0, place - 0.3, score.name, **style)
+    axes.text(0, place - 0.3, name, **style)
     axes.text(1, place - 0.3, str(score), ha="right", **style)
 
 

@@ -32,7 +32,7 @@ def settings(tmp_path: Path) -> Settings:
 @pytest.fixture
 def bench(settings: Settings) -> Bench:
     settings.prepare()
-    return Bench(settings.home / "metrics.db", MetricsStore(settings.database_url))
+    return Bench(MetricsStore(settings.database_url))
 
 
 def bundle(settings: Settings, test_id: str) -> str:

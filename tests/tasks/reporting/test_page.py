@@ -239,7 +239,7 @@ def test_line_breaks_of_html_are_line_breaks_and_other_markup_is_text(text: str,
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
     settings = Settings.from_environment({"RETRAIN_HOME": str(tmp_path)})
-    return Bench(settings.home / "metrics.db", MetricsStore(settings.database_url))
+    return Bench(MetricsStore(settings.database_url))
 
 
 def test_a_page_is_written_whole_below_the_home_or_where_it_is_asked_for(bench: Bench, tmp_path: Path) -> None:
