@@ -62,7 +62,7 @@ def cli() -> None:
     retrain history      what was run, and what came of it
     retrain show latest  one run in full
     retrain compare      two runs side by side
-    retrain report latest  the page of a run, written again
+    retrain report       the page of a run, written again
     retrain champion     what serves now, and what served before
     retrain sql          questions of your own to the metrics store
     retrain explore      the metrics store in a browser
@@ -77,5 +77,21 @@ def cli() -> None:
     """
 
 
-for command in (check, run, history, show, compare, report, champion, sql, explore, predict, rollback, monitor, db, up, down):
+for command in (
+    check,
+    run,
+    history,
+    show,
+    compare,
+    report,
+    champion,
+    sql,
+    explore,
+    predict,
+    rollback,
+    monitor,
+    db,
+    up,
+    down,
+):
     cli.add_command(command)

@@ -9,7 +9,7 @@ from tasks.sources.tally import Tally
 
 
 def batch(texts: list[str], *refusals: Refusal, num_neutral: int = 0) -> CheckedRows:
-    return CheckedRows(pa.array(texts), None, None, None, np.arange(len(texts)), refusals, num_neutral)
+    return CheckedRows(pa.array(texts), None, None, None, None, np.arange(len(texts)), refusals, num_neutral)
 
 
 def refusal(position: int, reason: str) -> Refusal:
