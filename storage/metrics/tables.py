@@ -112,7 +112,7 @@ class RunRow(Base):
         CheckConstraint("(state = 'running') = (finished_at IS NULL)", name="finished_has_time"),
         finite("seconds"),
         Index("one_run_a_slot", "slot", unique=True, sqlite_where=_HOLDS_SLOT, postgresql_where=_HOLDS_SLOT),
-        Index("runs_of_a_line", "line", "started_at"),
+        Index("runs_of_a_line", "line", "started_at", "id"),
         _STRICT,
     )
     id: Mapped[str] = mapped_column(primary_key=True, doc="When it began, in UTC, and four random digits.")
@@ -300,7 +300,7 @@ class DecisionRow(Base):
     kind: Mapped[str] = mapped_column(doc="How the candidate comes to serve, if it does.")
     verdict: Mapped[str] = mapped_column(doc="What was decided; `would …` in a dry run.")
     reason: Mapped[str] = mapped_column(doc="Why, in a sentence.")
-    test_id: Mapped[str] = mapped_column(doc="The test rows that were used.")
+    test_id: Mapped[str] = mapped_column(index=True, doc="The test rows that were used.")
     decided_at: Mapped[datetime] = mapped_column(doc="When it was written down, UTC.")
 
 

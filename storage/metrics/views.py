@@ -96,7 +96,7 @@ _LEADERBOARD = View(
     "A candidate with its test scores. Order it by one of them; hold against each other what has the same `test_id`.",
     {
         "line": _RUN["line"],
-        "test_id": "The test rows: scores on other rows cannot be compared.",
+        "test_id": "The test rows of its decision: scores on others cannot be compared; empty without a decision.",
         **_MODEL,
         "accuracy": "Test accuracy, a share.",
         "accuracy_lower": "Lower end of its interval.",
@@ -107,12 +107,11 @@ _LEADERBOARD = View(
         "started_at": _RUN["started_at"],
     },
     f"""
-SELECT r.line, s.test_id, c.id AS candidate_id, c.model, accuracy.value AS accuracy, accuracy.lower AS accuracy_lower,
+SELECT r.line, d.test_id, c.id AS candidate_id, c.model, accuracy.value AS accuracy, accuracy.lower AS accuracy_lower,
   accuracy.upper AS accuracy_upper, auc.value AS auc, d.verdict, c.bundle, r.started_at
 FROM candidates c
 JOIN runs r ON r.id = c.run_id
 {_test_metric("accuracy", "accuracy", "c.id")}
-LEFT JOIN snapshots s ON s.id = r.snapshot_id
 LEFT {_test_metric("auc", "auc", "c.id")}
 LEFT JOIN decisions d ON d.run_id = c.run_id AND d.candidate_id = c.id""".strip(),
 )
@@ -236,6 +235,7 @@ CROSS JOIN stages t
 WHERE t.run_id = r.id""".strip(),
 )
 
+_SPENT = "(SELECT sum(used.alpha) FROM comparisons used WHERE used.test_id = t.test_id)"
 _LEDGER = View(
     "ledger",
     "A test set that has been used to compare challengers with a champion, and the error (α) that this has spent.",
@@ -249,19 +249,19 @@ _LEDGER = View(
         "next_alpha": "What the next comparison may spend.",
         "last_used": "When the last run began that used it, UTC.",
     },
-    # Comparison number k, from 0, spends total / ((k + 1)(k + 2)): so the last one tells of what total.
-    """
-SELECT u.test_id, r.line, u.comparisons, u.spent, k.alpha * (k.comparison + 1) * (k.comparison + 2) AS total,
-  k.alpha * (k.comparison + 1) * (k.comparison + 2) - u.spent AS remaining,
+    # Comparison number k, from 0, spends total / ((k + 1)(k + 2)): so the last one tells of what total. The test sets
+    # come from the snapshots, and what each has spent is added up for its own row: to group all comparisons is slower.
+    f"""
+SELECT t.test_id, r.line, k.comparison + 1 AS comparisons, {_SPENT} AS spent,
+  k.alpha * (k.comparison + 1) * (k.comparison + 2) AS total,
+  k.alpha * (k.comparison + 1) * (k.comparison + 2) - {_SPENT} AS remaining,
   k.alpha * (k.comparison + 1) / (k.comparison + 3) AS next_alpha, r.started_at AS last_used
-FROM (
-  SELECT test_id, count(*) AS comparisons, max(comparison) AS last, sum(alpha) AS spent
-  FROM comparisons
-  GROUP BY test_id
-) u
-JOIN comparisons k ON k.test_id = u.test_id AND k.comparison = u.last
+FROM (SELECT DISTINCT test_id FROM snapshots) t
+CROSS JOIN comparisons k
 JOIN decisions d ON d.id = k.decision_id
-JOIN runs r ON r.id = d.run_id""".strip(),
+JOIN runs r ON r.id = d.run_id
+WHERE k.test_id = t.test_id
+  AND k.comparison = (SELECT max(other.comparison) FROM comparisons other WHERE other.test_id = t.test_id)""".strip(),
 )
 
 VIEWS: tuple[View, ...] = (

@@ -172,8 +172,10 @@ def test_each_step_of_a_run_has_its_cost(bench: Bench) -> None:
 def test_the_ledger_adds_up_what_each_test_set_has_spent(bench: Bench) -> None:
     bench.promote()
     for position, (index, alpha, test_id) in enumerate([(0, 0.025, "t1"), (1, 0.05 / 6, "t1"), (0, 0.1, "t2")], 1):
+        run_id = bench.start_run()
+        bench.snapshot(run_id, id=f"snapshot with {test_id}", test_id=test_id)
         made = comparison(bench.reader.champions()[-1].candidate_id, index, alpha=alpha)
-        decision = Decision(bench.candidate().id, True, "better", (PASSED,), made)
+        decision = Decision(bench.candidate(run_id).id, True, "better", (PASSED,), made)
         bench.decide(decision, test_id=test_id, position=position)
 
     one, two = rows(bench, "ledger", "true ORDER BY test_id")

@@ -27,8 +27,10 @@ _NO_WORDS = ("options", "versions", "measured", "offending_rows")
 def upgrade() -> None:
     """From 0003."""
     op.drop_index("ix_runs_line", "runs", if_exists=True)
-    _create_index("runs_of_a_line", "runs", "line", "started_at")
+    op.drop_index("runs_of_a_line", "runs", if_exists=True)
+    _create_index("runs_of_a_line", "runs", "line", "started_at", "id")
     _create_index("ix_runs_snapshot_id", "runs", "snapshot_id")
+    _create_index("ix_decisions_test_id", "decisions", "test_id")
     _create_index("ix_champions_promoted_at", "champions", "promoted_at")
     _create_index("alpha_spent", "comparisons", "test_id", "comparison", "alpha")
     _create_index("failed_checks", "checks", "name", "subject", "run_id", where="verdict = 'fail'")
@@ -54,5 +56,5 @@ def _be_strict(table: str) -> None:
 
 def _create_index(name: str, table: str, *columns: str, where: str | None = None) -> None:
     condition: dict[str, Any] = {"sqlite_where": text(where), "postgresql_where": text(where)} if where else {}
-    # Version 3 had some of them at its end.
+    # Version 3 had some of them at its end, one of them shorter.
     op.create_index(name, table, list(columns), if_not_exists=True, **condition)
