@@ -83,9 +83,10 @@ def test_only_the_command_that_opens_it_imports_datasette() -> None:
     assert importers("datasette") == {"flows.cli.exploring"}
 
 
-def test_two_modules_draw_without_the_global_state_of_pyplot() -> None:
-    assert importers("matplotlib") == {"tasks.reporting.pictures", "tasks.reporting.panels"}
-    for name in ("pictures", "panels"):
+def test_four_modules_draw_without_the_global_state_of_pyplot() -> None:
+    names = ("pictures", "panels", "timeline", "trend_pictures")
+    assert importers("matplotlib") == {f"tasks.reporting.{name}" for name in names}
+    for name in names:
         drawing = ROOT / "tasks" / "reporting" / f"{name}.py"
         assert not [one for one in imports(drawing) if one.startswith(("matplotlib.pyplot", "matplotlib.backends"))]
 

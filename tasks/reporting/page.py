@@ -6,6 +6,7 @@ same store and the same bundles give the same bytes.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Mapping
@@ -26,13 +27,28 @@ _TONES = {
     **{"completed": "good", "skipped": "", "rejected data": "bad", "failed": "bad", "cancelled": "", "crashed": "bad"},
     **{"healthy": "good", "degraded": "bad", "drifted": "warn", "too few rows": ""},
     **{"shown": "bad", "likely": "warn", "possible": "", "ruled out": "good"},
+    **{"promotion": "good", "rollback": "warn", "forced replacement": "warn", "put back": "warn"},
 }
+_MAX_NAME = 80
 _BREAK = re.compile(r"\s*(<br\s*/?>\s*)+", re.IGNORECASE)
 
 
 def report_file(where: Settings, run_id: str) -> Path:
     """Where the page of a run is, or will be."""
     return where.reports / f"{run_id}.html"
+
+
+def trend_file(where: Settings, line: str) -> Path:
+    """Where the page of a line is, or will be."""
+    return where.reports / trend_name(line)
+
+
+def trend_name(line: str) -> str:
+    """The file of a line's page: the line's name, made fit for a file."""
+    name = re.sub(r"[^a-z0-9]+", "-", line.lower()).strip("-")[:_MAX_NAME]
+    # Lines that differ in what a file's name cannot hold have pages of their own.
+    told_apart = "" if name and name == line else f"-{hashlib.sha256(line.encode()).hexdigest()[:8]}"
+    return f"trend-{name}{told_apart}.html"
 
 
 def write_report(where: Settings, run_name: str, output: Path | None = None) -> Path:
@@ -51,16 +67,23 @@ def write_report(where: Settings, run_name: str, output: Path | None = None) -> 
     if contents.run.state == "running":
         raise OptionError(f"the run {contents.run.id} is still running: its report is written when it has ended.")
     path = output or report_file(where, contents.run.id)
-    page = report_page(contents)
+    write_page(path, report_page(contents))
+    return path
+
+
+def write_page(path: Path, page: str) -> None:
+    """Whoever has the page open meanwhile has the old one or the new one, never half of one.
+
+    Raises:
+        OptionError: The file cannot be written.
+    """
     try:
         _write_whole(path, page)
     except OSError as error:
         raise OptionError(f"the report {path} cannot be written: {error.strerror}.") from error
-    return path
 
 
 def _write_whole(path: Path, page: str) -> None:
-    """Whoever has the page open meanwhile has the old one or the new one, never half of one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -71,8 +94,9 @@ def _write_whole(path: Path, page: str) -> None:
 
 
 def report_page(contents: ReportContents) -> str:
-    """The page, as HTML."""
-    return render("report.html", view_of(contents))
+    """The page, as HTML. It leads to the page of its line, which lies beside it."""
+    line = contents.run.line
+    return render("report.html", {**view_of(contents), "trend": None if line == "-" else trend_name(line)})
 
 
 def render(template: str, values: Mapping[str, Any]) -> str:
