@@ -27,6 +27,7 @@ from storage.settings import Settings
 from storage.slots import due_time, slot_name
 from storage.versions import git_commit, library_versions
 from tasks.reporting.page import write_report
+from tasks.reporting.trend import write_trend_of
 from tasks.sources.resolve import check_is_named
 from tasks.training.progress import duration_words
 
@@ -159,15 +160,22 @@ def record_run(start: RunStart, stages: Callable[[str], str]) -> Outcome:
 
 
 def leave_report(settings: Settings, run_id: str) -> None:
-    """Write the page of a run that has ended, from what the store says of it.
+    """Write the page of a run that has ended, and anew that of its line, from what the store says of them.
 
-    Whatever goes wrong is a warning: the run has ended, and its page can be written at any time.
+    Whatever goes wrong is a warning: the run has ended, and its pages can be written at any time.
     """
-    try:
-        logger.info("report: %s", write_report(settings, run_id))
-    except Exception as error:
-        what = f"{type(error).__name__}: {error}"
-        logger.warning("the report could not be written (%s); to try again: retrain report %s", what, run_id)
+    for name, write, again in (
+        ("report", write_report, f"retrain report {run_id}"),
+        ("trend", write_trend_of, "retrain trend LINE"),
+    ):
+        try:
+            page = write(settings, run_id)
+        except Exception as error:
+            what = f"{type(error).__name__}: {error}"
+            logger.warning("the %s could not be written (%s); to try again: %s", name, what, again)
+        else:
+            if page is not None:
+                logger.info("%s: %s", name, page)
 
 
 def clean_up(settings: Settings, store: MetricsStore) -> tuple[list[str], list[Path]]:

@@ -13,7 +13,7 @@ import click
 
 from flows.cli.exploring import explore
 from flows.cli.querying import sql
-from flows.cli.reading import champion, compare, history, report, show
+from flows.cli.reading import champion, compare, history, report, show, trend
 from flows.cli.retraining import check, run
 from flows.cli.scheduling import down, up
 from flows.cli.serving import monitor, predict, rollback
@@ -63,6 +63,7 @@ def cli() -> None:
     retrain show latest  one run in full
     retrain compare      two runs side by side
     retrain report       the page of a run, written again
+    retrain trend        the page of a line: all its runs over time, what served when
     retrain champion     what serves now, and what served before
     retrain sql          questions of your own to the metrics store
     retrain explore      the metrics store in a browser
@@ -84,6 +85,7 @@ for command in (
     show,
     compare,
     report,
+    trend,
     champion,
     sql,
     explore,

@@ -132,6 +132,24 @@ def report(run: str, output: Path | None) -> None:
 
 
 @click.command()
+@click.argument("line", metavar="LINE")
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write it here instead.")
+def trend(line: str, output: Path | None) -> None:
+    """Write the page of LINE, all its runs over time and what served when, and print where it is.
+
+    Each run of the line writes it anew. The same store gives the same bytes, beside the same pages of runs.
+
+    \b
+    Example:
+      retrain trend imdb
+      retrain trend imdb --output trend.html
+    """
+    from tasks.reporting.trend import write_trend
+
+    click.echo(write_trend(Settings.from_environment(), line, output))
+
+
+@click.command()
 @click.option("--line", help="Only this line.")
 @click.option("--history", "all_of_them", is_flag=True, help="What served when, and why, instead of what serves now.")
 @json_option

@@ -308,14 +308,34 @@ def test_a_run_that_ends_leaves_its_page(bench: Bench, settings: Settings, error
     assert write_report(settings, run.id, settings.home / "again.html").read_bytes() == written
 
 
+def test_a_run_that_ends_leaves_the_page_of_its_line_which_leads_to_its_own(bench: Bench, settings: Settings) -> None:
+    start, page = replace(START, line="imdb"), settings.reports / "trend-imdb.html"
+    first = record_run(start, no_stages)
+    assert first.run_id in page.read_text(encoding="utf-8")
+
+    second = record_run(start, no_stages)
+
+    written = page.read_text(encoding="utf-8")
+    for run in (first, second):
+        assert f'href="{run.run_id}.html"' in written
+        assert f'href="{page.name}"' in (settings.reports / f"{run.run_id}.html").read_text(encoding="utf-8")
+
+
+def test_a_run_that_never_knew_its_line_leaves_no_page_of_one(bench: Bench, settings: Settings) -> None:
+    outcome = record_run(START, no_stages)
+    assert [file.name for file in settings.reports.iterdir()] == [f"{outcome.run_id}.html"]
+
+
 def test_a_page_that_cannot_be_written_is_a_warning_that_says_how_to_try_again(
     bench: Bench, settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings.reports.write_text("a file where the folder should be", encoding="utf-8")
 
-    outcome = record_run(START, no_stages)
+    outcome = record_run(replace(START, line="imdb"), no_stages)
 
     assert outcome.state == "completed"
-    (warning,) = (record.getMessage() for record in caplog.records if record.levelname == "WARNING")
-    assert warning.startswith("the report could not be written (OptionError: the report ")
-    assert warning.endswith(f"to try again: retrain report {outcome.run_id}")
+    report, trend = (record.getMessage() for record in caplog.records if record.levelname == "WARNING")
+    assert report.startswith("the report could not be written (OptionError: the report ")
+    assert report.endswith(f"to try again: retrain report {outcome.run_id}")
+    assert trend.startswith("the trend could not be written (OptionError: the report ")
+    assert trend.endswith("to try again: retrain trend LINE")

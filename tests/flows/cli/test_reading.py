@@ -116,6 +116,23 @@ def test_the_page_of_a_run_is_written_again_and_its_place_is_printed(
     assert (settings.home / "here.html").read_text(encoding="utf-8") == page
 
 
+def test_the_page_of_a_line_is_written_and_its_place_is_printed(
+    served_twice: Bench, settings: Settings, retrain: Command
+) -> None:
+    code, out, err = retrain("trend", "imdb")
+
+    path = settings.reports / "trend-imdb.html"
+    assert (code, out, err) == (0, f"{path}\n", "")
+    page = path.read_text(encoding="utf-8")
+    assert "baseline_avgpool serves imdb since" in page
+    assert "the first one [of many]" in page
+    assert retrain("trend", "imdb", "--output", str(settings.home / "here.html"))[0] == 0
+    assert (settings.home / "here.html").read_text(encoding="utf-8") == page
+    code, out, err = retrain("trend", "films")
+    assert (code, out) == (4, "")
+    assert err == "retrain: no run of the line 'films' has ended yet; there are runs of 'imdb'.\n"
+
+
 def test_a_run_that_is_not_done_and_one_that_is_not_there_have_no_page(bench: Bench, retrain: Command) -> None:
     run_id = bench.start_run()
 
