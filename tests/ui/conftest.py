@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from PIL import Image
 
 from tests.system.conftest import PrefectServer, Shell
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
+
+DESK, PHONE = 1280, 390
+"""Pixels, of a window's width."""
+MAX_PICTURE_BYTES = 200_000
+
+Opened = Callable[..., AbstractContextManager[Any]]
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 # Without them, a browser that has no network beyond this machine asks for it all the time.
@@ -103,6 +112,32 @@ def page(browser: str) -> Iterator[Page]:
         page.set_default_timeout(60_000)
         yield page
         started.close()
+
+
+@pytest.fixture
+def opened(page: Page, report: Path) -> Opened:
+    """Opens a module's report in a window of its own, in which nothing is complained of and nothing else asked for."""
+
+    @contextmanager
+    def open_it(width: int, scheme: str = "light") -> Iterator[Page]:
+        browser: Any = page.context.browser
+        with browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme) as context:
+            window = context.new_page()
+            said: list[str] = []
+            window.on("console", lambda message: said.append(message.text))
+            window.on("pageerror", lambda error: said.append(str(error)))
+            window.on("request", lambda request: said.append(request.url))
+            window.goto(report.as_uri())
+            yield window
+            assert [what for what in said if not what.startswith("data:")] == [report.as_uri()]
+
+    return open_it
+
+
+def lightness(window: Page) -> float:
+    """Of the page's background, from 0 for black to 255."""
+    pixel: Any = Image.open(io.BytesIO(window.screenshot())).convert("L").getpixel((3, 450))
+    return float(pixel)
 
 
 @pytest.fixture(scope="session")

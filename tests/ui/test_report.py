@@ -3,58 +3,22 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import pytest
 from PIL import Image
 
 from tests.serving import Served
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Page
+from tests.ui.conftest import DESK, MAX_PICTURE_BYTES, PHONE, Opened, lightness
 
 pytestmark = pytest.mark.ui
-
-DESK, PHONE = 1280, 390
-MAX_PICTURE_BYTES = 200_000
-
-Opened = Callable[..., AbstractContextManager[Any]]
 
 
 @pytest.fixture(scope="module")
 def report(served: Served) -> Path:
     """The page that a real run has left."""
-    (page,) = (served.home / "reports").iterdir()
+    (page,) = (file for file in (served.home / "reports").iterdir() if not file.name.startswith("trend-"))
     return page
-
-
-@pytest.fixture
-def opened(page: Page, report: Path) -> Opened:
-    """Opens the report in a window of its own, in which nothing is complained of and nothing else asked for."""
-
-    @contextmanager
-    def open_it(width: int, scheme: str = "light") -> Iterator[Page]:
-        browser: Any = page.context.browser
-        with browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme) as context:
-            window = context.new_page()
-            said: list[str] = []
-            window.on("console", lambda message: said.append(message.text))
-            window.on("pageerror", lambda error: said.append(str(error)))
-            window.on("request", lambda request: said.append(request.url))
-            window.goto(report.as_uri())
-            yield window
-            assert [what for what in said if not what.startswith("data:")] == [report.as_uri()]
-
-    return open_it
-
-
-def lightness(window: Page) -> float:
-    """Of the page's background, from 0 for black to 255."""
-    pixel: Any = Image.open(io.BytesIO(window.screenshot())).convert("L").getpixel((3, 450))
-    return float(pixel)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
