@@ -26,13 +26,16 @@ def metrics_table(
     if not candidates:
         return []
     others = [score for score in scores_on_test(candidates, decisions, checks) if score.role != "model"]
+    probe = next((check.measured for check in checks if check.name == "probe"), {})
+    of_probe = float(probe.get("validation_accuracy", math.nan))
     rows: dict[str, Row] = {}
     for candidate in candidates:
         for name, cell in _numbers(candidate).items():
             rows.setdefault(name, {"metric": name})[candidate.model] = cell
     columns = ["metric", *(candidate.model for candidate in candidates)]
     return [
-        {**{column: row.get(column, "-") for column in columns}, **_of_others(row, others)} for row in rows.values()
+        {**{column: row.get(column, "-") for column in columns}, **_of_others(row, others, of_probe)}
+        for row in rows.values()
     ]
 
 
@@ -95,11 +98,17 @@ def _numbers(candidate: Candidate) -> Row:
     }
 
 
-def _of_others(row: Row, others: Sequence[Score]) -> Row:
-    """What is known of those that were not trained now."""
-    if row["metric"] == "test accuracy":
-        return {score.name: str(score) for score in others}
-    return {score.name: with_bounds(score.auc) if row["metric"] == "test AUC" else "-" for score in others}
+def _of_others(row: Row, others: Sequence[Score], of_probe: float) -> Row:
+    """What is known of those that were not trained now, such as the probe's accuracy on the validation rows."""
+    return {score.name: _of_other(row["metric"], score, of_probe) for score in others}
+
+
+def _of_other(metric: str, score: Score, of_probe: float) -> str:
+    if metric == "test accuracy":
+        return str(score)
+    if metric == "validation accuracy" and score.role == "probe":
+        return with_bounds(of_probe)
+    return with_bounds(score.auc) if metric == "test AUC" else "-"
 
 
 def _number(value: float | None) -> str:

@@ -45,6 +45,14 @@ def test_metrics_stand_in_a_column_a_model() -> None:
     }
 
 
+def test_the_probe_is_known_on_the_validation_rows_too() -> None:
+    one = candidate(validation=replace(candidate().test, split="validation"))
+
+    (row,) = [row for row in metrics_table([one], [REJECTED], [PROBE]) if row["metric"] == "validation accuracy"]
+
+    assert (row["a"], row["champion: b of r0"], row["linear probe"]) == ("0.8000 [0.7000, 0.9000]", "-", "0.9000")
+
+
 def test_a_metric_that_one_model_lacks_is_a_dash() -> None:
     without = candidate("c", test=replace(candidate().test, metrics=()))
 
