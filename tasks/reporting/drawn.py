@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from storage.bundles import Predictions
 from tasks.evaluation.bounds import placements
 from tasks.evaluation.curves import can_be_drawn, precision_recall_curve, reliability, roc_curve
 from tasks.evaluation.slices import by_length, by_rating
-from tasks.reporting.contents import Answers, ReportContents
+from tasks.reporting.contents import ReportContents
 from tasks.reporting.panels import (
+    Look,
     draw_learning,
     draw_precision_recall,
     draw_reliability,
@@ -50,25 +52,40 @@ def draw(contents: ReportContents) -> Drawn:
     if not contents.candidates:
         return Drawn()
     scores = scores_on_test(contents.candidates, contents.decisions, contents.checks)
-    named = [(score.name, score.role) for score in scores] + [(one.name, one.role) for one in contents.answers]
-    looks = looks_of(named)
-    answers = {one.name: one.predictions for one in contents.answers if _is_drawable(one)}
-    curves = {name: roc_curve(said.labels, said.probabilities) for name, said in answers.items()}
-    aucs = {name: placements(said.labels, said.probabilities).auc for name, said in answers.items()}
-    bins = {name: reliability(said.labels, said.probabilities) for name, said in answers.items()}
-    precisions = {name: precision_recall_curve(said.labels, said.probabilities) for name, said in answers.items()}
-    confusion = contents.candidates[0].test.confusion
+    looks = _looks(contents)
+    bins = {name: reliability(said.labels, said.probabilities) for name, said in _drawable(contents).items()}
     drawn = map(draw_learning, contents.candidates)
+    roc, precision_recall = draw_curves(contents)
     return Drawn(
-        scores=draw_scores(scores, majority_share(confusion), looks, "Test accuracy"),
+        scores=draw_scores(scores, majority_share(contents.candidates[0].test.confusion), looks, "Test accuracy"),
         learning=tuple(picture for picture in drawn if picture),
-        roc=draw_roc(curves, aucs, looks),
-        precision_recall=draw_precision_recall(precisions, confusion.num_positive / max(1, confusion.num_rows), looks),
+        roc=roc,
+        precision_recall=precision_recall,
         reliability=tuple(draw_reliability(name, of, looks[name]) for name, of in bins.items()),
         lengths=draw_slices(sliced(contents.answers, by_length), looks, "words of the review"),
         ratings=draw_slices(sliced(contents.answers, by_rating), looks, "rating"),
     )
 
 
-def _is_drawable(one: Answers) -> bool:
-    return can_be_drawn(one.predictions.labels, one.predictions.probabilities)
+def draw_curves(contents: ReportContents) -> tuple[Picture | None, Picture | None]:
+    """ROC and precision–recall of all models; None where none has predictions of both classes."""
+    if not contents.candidates:
+        return None, None
+    looks, answers = _looks(contents), _drawable(contents)
+    curves = {name: roc_curve(said.labels, said.probabilities) for name, said in answers.items()}
+    aucs = {name: placements(said.labels, said.probabilities).auc for name, said in answers.items()}
+    precisions = {name: precision_recall_curve(said.labels, said.probabilities) for name, said in answers.items()}
+    confusion = contents.candidates[0].test.confusion
+    share = confusion.num_positive / max(1, confusion.num_rows)
+    return draw_roc(curves, aucs, looks), draw_precision_recall(precisions, share, looks)
+
+
+def _looks(contents: ReportContents) -> dict[str, Look]:
+    scores = scores_on_test(contents.candidates, contents.decisions, contents.checks)
+    named = [(score.name, score.role) for score in scores] + [(one.name, one.role) for one in contents.answers]
+    return looks_of(named)
+
+
+def _drawable(contents: ReportContents) -> dict[str, Predictions]:
+    said = {one.name: one.predictions for one in contents.answers}
+    return {name: of for name, of in said.items() if can_be_drawn(of.labels, of.probabilities)}

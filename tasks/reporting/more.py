@@ -1,4 +1,4 @@
-"""The parts of a verdict in markdown that bundles tell of: calibration, slices, mistakes, the tables of the data."""
+"""The parts of a verdict in markdown that bundles tell of: curves, calibration, slices, mistakes, the data."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from storage.accounts import Account, Mistake
 from tasks.evaluation.curves import calibration_error, can_be_drawn, reliability
 from tasks.evaluation.slices import by_length, by_rating
 from tasks.reporting.contents import ReportContents
+from tasks.reporting.drawn import draw_curves
 from tasks.reporting.markdown import code, escaped, folded, table
 from tasks.reporting.sheets import Sheet, features_sheet, lengths_sheet, sliced, slices_sheet
 
@@ -23,12 +24,18 @@ def more_of(contents: ReportContents) -> list[str]:
     ]
     data = [sheet for account in list(contents.accounts.values())[:1] for sheet in _data_sheets(account)]
     return [
+        *_curves(contents),
         *_section("Calibration", [_calibration(contents)]),
         *_section("Slices", slices),
         *_mistakes(contents.accounts),
         *_section("The data", data),
         *(["", *(f"- {escaped(sentence)}" for sentence in contents.missing)] if contents.missing else []),
     ]
+
+
+def _curves(contents: ReportContents) -> list[str]:
+    drawn = [picture.markdown() for picture in draw_curves(contents) if picture]
+    return ["", "## ROC and precision–recall", *(line for picture in drawn for line in ("", picture))] if drawn else []
 
 
 def _data_sheets(account: Account) -> list[Sheet]:

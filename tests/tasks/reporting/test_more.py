@@ -4,17 +4,21 @@ from tasks.reporting.more import more_of
 from tests.tasks.reporting.test_page import account, answers
 from tests.verdicts import candidate, contents
 
-MAX_BYTES = 20_000
+# Two pictures and the words.
+MAX_BYTES = 250_000
 
 
-def test_the_markdown_tells_of_calibration_slices_mistakes_and_data() -> None:
+def test_the_markdown_tells_of_curves_calibration_slices_mistakes_and_data() -> None:
     told = contents([], [candidate("a")], answers=(answers("a", 0.8),), accounts={"a": account()}, missing=("No <b>.",))
 
     lines = more_of(told)
 
     assert [line for line in lines if line.startswith("## ")] == [
-        *("## Calibration", "## Slices", "## Mistakes", "## The data")
+        *("## ROC and precision–recall", "## Calibration", "## Slices", "## Mistakes", "## The data")
     ]
+    roc, precision_recall = (line for line in lines if line.startswith("!["))
+    assert roc.startswith("![ROC curves with pointwise 95 % bounds: a AUC 0.9663, ")
+    assert precision_recall.startswith("![Precision by recall with pointwise 95 % bounds: a ")
     assert "<details><summary>The 5 most confident of 77 mistakes of a</summary>" in lines
     (first, *_) = (line for line in lines if line.startswith("- Is "))
     assert first == (
