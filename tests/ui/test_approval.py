@@ -6,7 +6,6 @@ Run by `make test-ui`. The challenger is the small model alone, so that no long 
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import expect
 
 from tests.system.conftest import ended, flow_run
 from tests.system.test_approval import CHALLENGES, paused, start
@@ -38,7 +37,7 @@ def test_a_person_approves_a_promotion_in_the_form_and_is_named_with_the_reason(
     desk.fill("Reason", "reads well")
     desk.keep("approval")
     submit.click()
-    expect(submit).to_be_hidden()
+    submit.wait_for(state="hidden")
     run = ended(desk.server, run_id)
     assert "promoted baseline_avgpool on synthetic" in run["state"]["message"]
     assert flow_run(desk.server, asked["id"])["state_name"] == "Approved"
