@@ -41,8 +41,8 @@ _MANY_TASKS = 200
 _SERVER_START_SECONDS = 180
 
 
-def measure(repeats: int) -> dict[str, float]:
-    """Seconds in this process: of the import, the first run, a further run without tasks, a task, and a plain call."""
+def measure(repeats: int, tasks: int) -> dict[str, float]:
+    """Seconds in this process: of the import, the first run and a further run; of a task and a plain call, if any."""
     started = time.perf_counter()
     from prefect import flow, task
     from prefect.cache_policies import NO_CACHE
@@ -59,17 +59,12 @@ def measure(repeats: int) -> dict[str, float]:
         return sum(step(number) for number in range(tasks))
 
     first = _seconds(lambda: cost(0))
-    # All runs without tasks come first: after one with many, the server is still busy with what it was told of them.
     run = float(np.median([_seconds(lambda: cost(0)) for _ in range(repeats)]))
-    full = float(np.median([_seconds(lambda: cost(_MANY_TASKS)) for _ in range(repeats)]))
-    call = float(np.median([_seconds(lambda: sum(map(nothing, range(_MANY_TASKS)))) for _ in range(repeats)]))
-    return {
-        "import": imported,
-        "first_run": first,
-        "run": run,
-        "task": (full - run) / _MANY_TASKS,
-        "call": call / _MANY_TASKS,
-    }
+    found = {"import": imported, "first_run": first, "run": run}
+    if tasks:
+        full, calls = _seconds(lambda: cost(tasks)), _seconds(lambda: sum(map(nothing, range(tasks))))
+        found |= {"task": (full - run) / tasks, "call": calls / tasks}
+    return found
 
 
 def _seconds(what: Any) -> float:
@@ -78,10 +73,23 @@ def _seconds(what: Any) -> float:
     return time.perf_counter() - started
 
 
-def in_process(repeats: int, home: Path, api_url: str | None) -> dict[str, float]:
+def cost_of(repeats: int, processes: int, home: Path, api_url: str | None) -> dict[str, float]:
+    """Medians over processes that run no task, and what a task costs in one more."""
+    costs = medians([in_process(repeats, home, api_url) for _ in range(processes)])
+    # It comes last: after many tasks, the server is busy for a while with what it was told of them.
+    return costs | in_process_with_tasks(repeats, home, api_url)
+
+
+def in_process_with_tasks(repeats: int, home: Path, api_url: str | None) -> dict[str, float]:
+    """What a task costs, and a plain call."""
+    found = in_process(repeats, home, api_url, _MANY_TASKS)
+    return {name: found[name] for name in ("task", "call")}
+
+
+def in_process(repeats: int, home: Path, api_url: str | None, tasks: int = 0) -> dict[str, float]:
     """What `measure` finds in a process that starts now."""
     environment = {**_environment(home), **({"PREFECT_API_URL": api_url} if api_url else {})}
-    command = [sys.executable, "-P", "-m", "benchmarks.prefect_cost", "--child", "--repeats", str(repeats)]
+    command = [sys.executable, "-P", "-m", "benchmarks.prefect_cost", "--tasks", str(tasks), "--repeats", str(repeats)]
     done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         raise click.ClickException(f"the measuring process failed: {done.stderr.strip().splitlines()[-1]}")
@@ -166,11 +174,12 @@ def markdown(found: Mapping[str, Mapping[str, float]]) -> str:
 @click.option("--repeats", type=click.IntRange(min=1), default=3, show_default=True, help="Runs of each kind.")
 @click.option("--processes", type=click.IntRange(min=1), default=3, show_default=True, help="Processes of each way.")
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), default=RESULTS, help="Where figures go.")
-@click.option("--child", is_flag=True, hidden=True)
-def main(repeats: int, processes: int, output: Path, child: bool) -> None:
+@click.option("--tasks", type=click.IntRange(min=0), hidden=True)
+def main(repeats: int, processes: int, output: Path, tasks: int | None) -> None:
     """Measure what Prefect costs, and its share of the last retraining in the metrics store."""
-    if child:
-        click.echo(json.dumps(measure(repeats)))
+    if tasks is not None:
+        # One of the processes that are measured.
+        click.echo(json.dumps(measure(repeats, tasks)))
         return
     try:
         retraining = last_retraining(MetricsReader(Settings.from_environment().database_url))
@@ -179,9 +188,9 @@ def main(repeats: int, processes: int, output: Path, child: bool) -> None:
     with tempfile.TemporaryDirectory() as name:
         homes = [Path(name) / str(number) for number in range(len(WAYS))]
         first_time = in_process(1, homes[0], None)["first_run"]
-        costs = [medians([in_process(repeats, homes[0], None) for _ in range(processes)])]
+        costs = [cost_of(repeats, processes, homes[0], None)]
         with server(homes[1]) as url:
-            costs.append(medians([in_process(repeats, homes[1], url) for _ in range(processes)]))
+            costs.append(cost_of(repeats, processes, homes[1], url))
     found = {way: {**cost, "share": share_of(cost, retraining)} for way, cost in zip(WAYS, costs, strict=True)}
     settings = {"repeats": repeats, "processes": processes, "tasks": _MANY_TASKS}
     result = {
