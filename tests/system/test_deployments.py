@@ -141,7 +141,7 @@ def test_a_manual_run_ends_well_when_nothing_is_promoted(
     page = made["verdict-synthetic"]
     assert page.startswith("# nothing promoted on synthetic\n")
     assert "- ✗ fail **above chance**: the model scores near chance" in page
-    assert page.count("](data:image/png;base64,") == 2
+    assert page.count("](data:image/png;base64,") == 4
     assert len(page) < 300_000
     assert {row["metric"] for row in json.loads(made["metrics-synthetic"])} >= {"test accuracy", "test AUC"}
     assert {row["of"] for row in json.loads(made["checks-synthetic"])} == {"data", "baseline_avgpool"}

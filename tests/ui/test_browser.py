@@ -97,8 +97,9 @@ def test_the_verdict_is_read_with_its_pictures(desk: Desk, finished_run: dict[st
     desk.open(f"/artifacts/artifact/{by_key['verdict-synthetic']['id']}")
     desk.wait_for_text("Models")
     images = desk.page.locator("article img")
-    assert images.count() == 2
-    for place in range(2):
+    # Accuracies, learning curves, ROC, precision and recall.
+    assert images.count() == 4
+    for place in range(4):
         drawn = images.nth(place)
         assert drawn.evaluate("image => image.complete && image.naturalWidth > 0")
         assert len(drawn.get_attribute("alt") or "") > 40
