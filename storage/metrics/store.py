@@ -87,9 +87,9 @@ class MetricsStore:
     def _start(self, start: RunStart) -> tuple[str, str]:
         """The new run's id, and why it was skipped: empty if it runs."""
         now = datetime.now(UTC)
-        run_id = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
         values = {field.name: getattr(start, field.name) for field in dataclasses.fields(start)}
         with self._write() as session:
+            run_id = _unused_id(session, now)
             refusal = refusal_of(session, start.slot) if start.slot else ""
             skipped = {"state": "skipped", "message": refusal, "slot": None, "finished_at": now, "seconds": 0.0}
             session.add(
@@ -270,6 +270,18 @@ class _Transaction(Session):
             self.close()
         if isinstance(value, OperationalError):
             raise StoreError(f"the metrics store could not be written to: {words_of(value)}") from value
+
+
+def _unused_id(session: Session, now: datetime) -> str:
+    """An id for a run that begins now: its time, and four digits that tell runs of one second apart.
+
+    The digits are few, so that people can type them: 200 runs in a second would share some in one case of four. They
+    are drawn until nobody has them; the transaction's write lock keeps them ours.
+    """
+    while True:
+        drawn = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+        if session.get(RunRow, drawn) is None:
+            return drawn
 
 
 def _is_taken(error: IntegrityError) -> bool:

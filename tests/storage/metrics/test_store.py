@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import secrets
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import pytest
 from sqlalchemy.exc import DatabaseError, NoResultFound, SQLAlchemyError
 
 from storage.errors import OptionError, StaleDecisionError, StoreError
-from storage.metrics import engine
+from storage.metrics import engine, store
 from storage.metrics.engine import Lease, writing_engine
 from storage.metrics.store import MetricsStore
 from storage.metrics.tables import REVISIONS
@@ -81,6 +82,21 @@ def test_runs_of_the_same_second_have_ids_of_their_own(bench: Bench) -> None:
     for run_id in run_ids:
         started = datetime.strptime(run_id[:15], "%Y%m%d-%H%M%S").replace(tzinfo=UTC)
         assert abs(datetime.now(UTC) - started) < timedelta(minutes=1)
+
+
+def test_digits_that_another_run_of_the_second_has_are_drawn_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Stopped(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Stopped:
+            return cls(2026, 3, 2, 6, 0, 0, tzinfo=tz)
+
+    drawn = iter(["5a5a", "5a5a", "5a5a", "c3c3"])
+    monkeypatch.setattr(store, "datetime", Stopped)
+    monkeypatch.setattr(secrets, "token_hex", lambda size: next(drawn))
+
+    assert [bench.start_run() for _ in range(2)] == ["20260302-060000-5a5a", "20260302-060000-c3c3"]
 
 
 @pytest.mark.parametrize("state", ["completed", "rejected data", "failed", "cancelled"])
