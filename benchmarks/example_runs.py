@@ -20,8 +20,9 @@ from benchmarks.example_findings import SHUFFLED, epochs, findings
 from benchmarks.simulated_models import DataSet
 from storage.metrics.reader import MetricsReader
 from storage.metrics.store import MetricsStore
-from storage.options import MODEL_NAMES, GateOptions, MonitorOptions, RunOptions
+from storage.options import GateOptions, MonitorOptions, RunOptions
 from storage.records import (
+    MODEL_NAMES,
     Candidate,
     CheckResult,
     Comparison,

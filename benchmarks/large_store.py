@@ -18,7 +18,8 @@ from sqlalchemy import insert
 from storage.metrics.engine import writing_engine
 from storage.metrics.store import MetricsStore
 from storage.metrics.tables import Base
-from storage.options import MODEL_NAMES, RunOptions
+from storage.options import RunOptions
+from storage.records import MODEL_NAMES
 from tasks.checks import DATA_CHECKS, MODEL_CHECKS
 from tasks.promotion.ledger import alpha_for
 

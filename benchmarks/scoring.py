@@ -29,7 +29,8 @@ from rich.table import Table
 
 from benchmarks.machine import machine
 from storage.bundles import Bundle
-from storage.options import MODEL_NAMES, DataOptions, FeatureOptions, ModelName
+from storage.options import DataOptions, FeatureOptions
+from storage.records import MODEL_NAMES, ModelName
 from storage.sequences import Sequences
 from tasks.features.encoding import Encoder
 from tasks.features.review_features import review_features

@@ -25,19 +25,17 @@ from storage.errors import NothingChangedError
 from storage.metrics.reader import MetricsReader
 from storage.metrics.store import MetricsStore
 from storage.options import (
-    MODEL_NAMES,
     ApprovalOptions,
     CheckOptions,
     ColumnOptions,
     DataOptions,
     FeatureOptions,
     GateOptions,
-    ModelName,
     RunOptions,
     SyntheticOptions,
     TrainingOptions,
 )
-from storage.records import Approval, Candidate, Decision, SnapshotRecord, TrainedReference
+from storage.records import MODEL_NAMES, Approval, Candidate, Decision, ModelName, SnapshotRecord, TrainedReference
 from storage.settings import Settings
 from storage.versions import code_digest, library_versions
 from tasks.evaluate import evaluate

@@ -11,12 +11,10 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from storage.errors import OptionError
-from storage.records import CheckAction
+from storage.records import MODEL_NAMES, CheckAction, ModelName
 
-ModelName = Literal["baseline_avgpool", "advanced_bilstm_features"]
 Tokenization = Literal["words", "keras"]
 Comparing = Literal["superiority", "non-inferiority"]
-MODEL_NAMES: tuple[ModelName, ...] = ("baseline_avgpool", "advanced_bilstm_features")
 
 
 class OptionGroup(BaseModel):

@@ -25,8 +25,8 @@ from storage.matrices import read_featurized
 from storage.metrics.reader import MetricsReader
 from storage.metrics.stages import measured_stage
 from storage.metrics.store import MetricsStore
-from storage.options import ModelName, RunOptions
-from storage.records import TrainedReference
+from storage.options import RunOptions
+from storage.records import ModelName, TrainedReference
 from storage.settings import Settings
 from storage.versions import code_digest, library_versions
 from tasks.training.job import TrainingJob

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from storage.options import MODEL_NAMES, CheckOptions, RunOptions, TrainingOptions
+from storage.options import CheckOptions, RunOptions, TrainingOptions
+from storage.records import MODEL_NAMES
 from tests.reviews import Review, reviews, write_reviews
 
 TASKS = {"retrain": ("ingest", "train", "evaluate", "promote"), "check": ("featurize", "validate")}

@@ -14,7 +14,8 @@ import numpy as np
 import pyarrow as pa
 
 from storage.matrices import Matrix
-from storage.options import ModelName, TrainingOptions
+from storage.options import TrainingOptions
+from storage.records import ModelName
 from storage.sequences import Sequences
 
 if TYPE_CHECKING:

@@ -32,7 +32,7 @@ def _since(_context: click.Context, _option: click.Parameter, value: str | None)
 
 
 def _known_model(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
-    from storage.options import MODEL_NAMES
+    from storage.records import MODEL_NAMES
 
     if value is not None and value not in MODEL_NAMES:
         raise click.BadParameter(f"{value!r} is none of {', '.join(MODEL_NAMES)}.")

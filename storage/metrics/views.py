@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from storage.options import MODEL_NAMES
+from storage.records import MODEL_NAMES
 
 
 @dataclass(frozen=True)

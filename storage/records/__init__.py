@@ -41,11 +41,13 @@ from storage.records.serving import (
     Watched,
 )
 from storage.records.words import (
+    MODEL_NAMES,
     SPLITS,
     CheckAction,
     CheckVerdict,
     FlowName,
     GateVerdict,
+    ModelName,
     ObservationVerdict,
     RunState,
     Scope,
@@ -56,6 +58,7 @@ from storage.records.words import (
 )
 
 __all__ = [
+    "MODEL_NAMES",
     "SPLITS",
     "Approval",
     "Basis",
@@ -76,6 +79,7 @@ __all__ = [
     "Housekeeping",
     "LabelledText",
     "Metric",
+    "ModelName",
     "Observation",
     "ObservationVerdict",
     "Proposal",

@@ -6,6 +6,8 @@ from typing import Literal
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+ModelName = Literal["baseline_avgpool", "advanced_bilstm_features"]
+MODEL_NAMES: tuple[ModelName, ...] = ("baseline_avgpool", "advanced_bilstm_features")
 CheckVerdict = Literal["pass", "warn", "fail", "off"]
 CheckAction = Literal["fail", "warn", "off"]
 GateVerdict = Literal["pass", "fail", "not applicable", "waived"]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from storage.options import ModelName
+from storage.records import ModelName
 
 if TYPE_CHECKING:
     import keras

@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict
 
 from storage.bundles import MODEL_FILE
 from storage.matrices import read_matrix
-from storage.options import ModelName, TrainingOptions
+from storage.options import TrainingOptions
 from storage.processes import peak_memory_bytes
-from storage.records import Epoch
+from storage.records import Epoch, ModelName
 from tasks.training.progress import TrainingProgress
 from tasks.training.runtime import device_name, prepare_keras
 

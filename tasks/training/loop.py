@@ -14,8 +14,8 @@ import keras
 
 from storage.errors import TrainingError
 from storage.matrices import Matrix
-from storage.options import ModelName, TrainingOptions
-from storage.records import Epoch
+from storage.options import TrainingOptions
+from storage.records import Epoch, ModelName
 from tasks.features.batching import LengthBatches
 from tasks.models import build_model
 from tasks.training.checkpoints import Checkpoints

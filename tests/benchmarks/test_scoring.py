@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from benchmarks.scoring import RESULTS, main, prepare
-from storage.options import MODEL_NAMES
+from storage.records import MODEL_NAMES
 from tests.reviews import reviews
 
 

@@ -8,8 +8,8 @@ import pytest
 from pydantic import ValidationError
 
 from storage.errors import OptionError
-from storage.options import MODEL_NAMES, CheckOptions, OptionGroup, RunOptions, TrainingOptions
-from storage.records import CheckAction
+from storage.options import CheckOptions, OptionGroup, RunOptions, TrainingOptions
+from storage.records import MODEL_NAMES, CheckAction
 
 # option, accepted at both ends, refused beyond them
 BOUNDS: list[tuple[str, list[Any], list[Any]]] = [

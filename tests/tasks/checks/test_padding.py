@@ -10,8 +10,8 @@ import numpy.typing as npt
 import pytest
 
 from storage.errors import ContentError
-from storage.options import MODEL_NAMES, CheckOptions, ModelName
-from storage.records import CheckResult
+from storage.options import CheckOptions
+from storage.records import MODEL_NAMES, CheckResult, ModelName
 from storage.sequences import Sequences
 from tasks.checks.base import CheckedData, CheckedModel, Features
 from tasks.checks.padding import check_padding

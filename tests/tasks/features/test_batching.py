@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from storage.options import MODEL_NAMES, ModelName
+from storage.records import MODEL_NAMES, ModelName
 from storage.sequences import Sequences
 
 if TYPE_CHECKING:

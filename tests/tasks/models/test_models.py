@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 
 import tasks
-from storage.options import MODEL_NAMES, ModelName
+from storage.records import MODEL_NAMES, ModelName
 from storage.sequences import Sequences
 
 pytestmark = pytest.mark.usefixtures("keras_prepared")

@@ -11,8 +11,7 @@ import pytest
 
 from storage.checkpoints import Checkpoint, read_checkpoint, write_checkpoint
 from storage.errors import TrainingError
-from storage.options import MODEL_NAMES, ModelName
-from storage.records import Epoch
+from storage.records import MODEL_NAMES, Epoch, ModelName
 from storage.sequences import Sequences
 from tests.trainings import CONTRARY, OPTIONS, TRAIN, Recording, train, weights
 

@@ -10,7 +10,8 @@ import pytest
 
 from storage.errors import TrainingError
 from storage.matrices import Matrix
-from storage.options import ModelName, TrainingOptions
+from storage.options import TrainingOptions
+from storage.records import ModelName
 from storage.sequences import Sequences
 from tests.trainings import CONTRARY, OPTIONS, TRAIN, VALIDATION, Recording, matrix, train, weights
 

@@ -19,8 +19,8 @@ import pytest
 from storage.bundles import MODEL_FILE, load_model
 from storage.errors import TrainingError
 from storage.matrices import Matrix, write_matrices
-from storage.options import MODEL_NAMES, ModelName
 from storage.processes import peak_memory_bytes
+from storage.records import MODEL_NAMES, ModelName
 from tasks.training.job import TrainingJob
 from tasks.training.process import end_trainings, train_in_child
 from tests.trainings import NUM_WORDS, OPTIONS, TRAIN, VALIDATION, Recording, train, weights
