@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from flows.scheduling.state import standing_server
 from storage.errors import OptionError, RetrainError
 from storage.settings import Settings
 
@@ -89,6 +88,8 @@ def finish(settings: Settings, flow: Callable[[], Outcome], *, as_json: bool, in
 
 def prepare_flow(settings: Settings) -> None:
     """What comes before a flow is run in this process: a server that is up already is taken, and the run seen there."""
+    from flows.scheduling.state import standing_server
+
     prepare_prefect()
     if "PREFECT_API_URL" in os.environ:
         logger.info("starting Prefect")

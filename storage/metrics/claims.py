@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from storage.metrics.engine import Lease
+from storage.metrics.lease import Lease
 from storage.metrics.tables import SLOT_FREED, RunRow
 from storage.slots import deployment_of
 

@@ -1,22 +1,17 @@
-"""Engines for the metrics store: one that writes, one that reads, and the lease of a running process."""
+"""Engines for the metrics store: one that writes, one that migrates, one that reads."""
 
 from __future__ import annotations
 
-import os
 import re
-import socket
 import sqlite3
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import NullPool
 
 from storage.errors import MissingStoreError, OptionError
-from storage.processes import lives, start_mark
 
 _BUSY_TIMEOUT_MS = 30_000
 # Which of a PostgreSQL database's advisory locks is ours: any number that no other program takes.
@@ -151,32 +146,3 @@ def _on_begin(engine: Engine, statement: str) -> None:
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         connection.exec_driver_sql(statement)
-
-
-@dataclass(frozen=True)
-class Lease:
-    """Which process a run belongs to, so that another one can tell whether it still lives."""
-
-    host: str
-    boot_id: str
-    process_id: int
-    process_started: float
-
-    @classmethod
-    def of_this_process(cls) -> Lease:
-        """The lease of the caller."""
-        process_id = os.getpid()
-        return cls(socket.gethostname(), _boot_id(), process_id, start_mark(process_id) or 0.0)
-
-    def is_dead(self) -> bool:
-        """Whether the process is certainly gone; on another host nothing is certain."""
-        if self.host != socket.gethostname():
-            return False
-        return self.boot_id != _boot_id() or not lives(self.process_id, self.process_started)
-
-
-def _boot_id() -> str:
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    except OSError:
-        return str(int(psutil.boot_time()))

@@ -17,7 +17,8 @@ from sqlalchemy.orm import Session
 
 from storage.errors import SlotTakenError, StaleDecisionError, StoreError
 from storage.metrics.claims import mark_if_dead, refusal_of
-from storage.metrics.engine import Lease, shown, words_of, writing_engine
+from storage.metrics.engine import shown, words_of, writing_engine
+from storage.metrics.lease import Lease
 from storage.metrics.rows import (
     add_champion,
     add_comparison,

@@ -7,6 +7,7 @@ import pytest
 from flows.cli import shared
 from flows.cli.shared import finish, prepare_flow
 from flows.runs import Outcome
+from flows.scheduling import state
 from storage.errors import OptionError
 from storage.settings import Settings
 
@@ -39,7 +40,7 @@ def test_a_run_works_with_the_server_that_is_named_or_else_the_one_that_is_up(
     monkeypatch: pytest.MonkeyPatch, named: str | None, standing: str | None, expected: str | None
 ) -> None:
     monkeypatch.setattr(shared, "prepare_prefect", lambda: None)
-    monkeypatch.setattr(shared, "standing_server", lambda folder: standing)
+    monkeypatch.setattr(state, "standing_server", lambda folder: standing)
     # So that it is as it was after the test, whatever is set there.
     monkeypatch.setenv("PREFECT_API_URL", "")
     monkeypatch.delenv("PREFECT_API_URL")

@@ -13,7 +13,8 @@ from sqlalchemy.exc import DatabaseError, NoResultFound, SQLAlchemyError
 
 from storage.errors import OptionError, StaleDecisionError, StoreError
 from storage.metrics import engine, store
-from storage.metrics.engine import Lease, writing_engine
+from storage.metrics.engine import writing_engine
+from storage.metrics.lease import Lease
 from storage.metrics.store import MetricsStore
 from storage.metrics.tables import REVISIONS
 from storage.records import CheckResult, Decision, Epoch, Gate, Metric, Stage, Suspect
