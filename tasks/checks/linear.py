@@ -8,8 +8,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 from scipy import sparse
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
 
 from storage.sequences import Int64Array, Sequences
 
@@ -57,6 +55,9 @@ def fit_and_score(matrix: sparse.csr_matrix, labels: Int64Array, *others: sparse
     Each word is weighted by the log of how much more often it stands in reviews of label 1. The weights come from the
     same rows as the fit: from all rows, they would tell the labels of those that are held out.
     """
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
     if len(np.unique(labels)) < 2:
         return np.full(sum(other.shape[0] for other in others), labels[0] - 0.5)
     positive, negative = (1.0 + matrix.T @ (labels == label).astype(np.float64) for label in (1, 0))

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from sklearn import metrics as sk
 
 from tasks.evaluation.bounds import Floats, Labels, exact_interval, exact_intervals
 
@@ -67,6 +66,8 @@ def roc_curve(labels: Labels, probabilities: npt.NDArray[np.floating]) -> Curve:
         labels: 0 or 1, `(rows,)`, both of them present.
         probabilities: Of label 1, `(rows,)`.
     """
+    from sklearn import metrics as sk
+
     false_rate, recall, _ = sk.roc_curve(labels, probabilities, drop_intermediate=False)
     kept = _evenly(false_rate + recall)
     num_positive = int(labels.sum())
@@ -77,6 +78,8 @@ def roc_curve(labels: Labels, probabilities: npt.NDArray[np.floating]) -> Curve:
 
 def precision_recall_curve(labels: Labels, probabilities: npt.NDArray[np.floating]) -> Curve:
     """Precision of what is called positive over recall, from the highest threshold on; arguments as above."""
+    from sklearn import metrics as sk
+
     false_rate, recall, _ = sk.roc_curve(labels, probabilities, drop_intermediate=False)
     num_positive = int(labels.sum())
     found = np.rint(recall * num_positive).astype(np.int64)

@@ -6,7 +6,6 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from sklearn import metrics as sk
 
 from storage.records import ConfusionMatrix, Evaluation, Metric, Scope, Split
 from tasks.evaluation.bounds import (
@@ -41,6 +40,8 @@ def evaluate(split: Split, labels: Labels, probabilities: npt.NDArray[np.floatin
     Returns:
         Every number; NaN where one is undefined, such as the AUC of a single class.
     """
+    from sklearn import metrics as sk
+
     predicted = predicted_labels(probabilities)
     tn, fp, fn, tp = (int(count) for count in sk.confusion_matrix(labels, predicted, labels=[0, 1]).ravel())
     confusion = ConfusionMatrix(tn, fp, fn, tp)
@@ -68,6 +69,8 @@ def _auc_metric(auc: float, error: float) -> Metric:
 
 
 def _probability_metrics(labels: Labels, probabilities: npt.NDArray[np.floating]) -> list[Metric]:
+    from sklearn import metrics as sk
+
     if not ((probabilities >= 0) & (probabilities <= 1)).all():
         return [Metric("log_loss", "overall", math.nan), Metric("brier", "overall", math.nan)]
     # In double precision: 1 - p of a float32 next to 1 would be lost.
@@ -79,6 +82,8 @@ def _probability_metrics(labels: Labels, probabilities: npt.NDArray[np.floating]
 
 
 def _class_metrics(labels: Labels, predicted: npt.NDArray[np.uint8], confusion: ConfusionMatrix) -> list[Metric]:
+    from sklearn import metrics as sk
+
     f1 = sk.f1_score(labels, predicted, labels=[0, 1], average=None, zero_division=np.nan)
     correct = {0: confusion.true_negatives, 1: confusion.true_positives}
     called = {

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.preprocessing import StandardScaler
 
 from storage.content import sha256_of_json
 
@@ -27,6 +26,8 @@ class Scaler:
     @classmethod
     def fit(cls, features: npt.NDArray[np.floating]) -> Scaler:
         """Fit on the training rows' features, `(rows, features)`; a constant feature gets the scale 1."""
+        from sklearn.preprocessing import StandardScaler
+
         fitted = StandardScaler().fit(features)
         return cls(tuple(fitted.mean_.tolist()), tuple(fitted.scale_.tolist()))
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.model_selection import train_test_split
 
 from storage.errors import SourceError
 from storage.options import DataOptions
@@ -94,6 +93,8 @@ def _sample(name: str, rows: Rows, size: int, seed: int) -> Rows:
 
 def _stratified(rows: Rows, size: float | int, seed: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Positions of the rest and of `size` rows (a number, or a share), each in the order of the source."""
+    from sklearn.model_selection import train_test_split
+
     try:
         rest, chosen = train_test_split(
             np.arange(len(rows.ids)), test_size=size, stratify=rows.labels, random_state=seed
