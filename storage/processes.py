@@ -10,8 +10,6 @@ import resource
 import sys
 from pathlib import Path
 
-import psutil
-
 # getrusage counts kilobytes, and bytes on macOS.
 _RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 
@@ -22,6 +20,9 @@ def start_mark(process_id: int) -> float | None:
     On Linux, clock ticks since boot: they stay the same when the wall clock is set. Elsewhere, psutil's seconds since
     the epoch. A zombie counts as gone.
     """
+    # Who only reads asks of no process, and would pay for it.
+    import psutil
+
     try:
         if psutil.Process(process_id).status() == psutil.STATUS_ZOMBIE:
             return None

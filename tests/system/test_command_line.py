@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -86,26 +85,6 @@ def test_help_shows_every_command_with_an_example(lone_shell: Shell) -> None:
         done = lone_shell.retrain(command, "--help")
         assert done.returncode == 0
         assert f"retrain {command}" in done.stdout.split("Example:")[1]
-
-
-@pytest.mark.parametrize(
-    "command", ["--help", "history", "show x", "champion", "sql", "sql VALUES(1)", "sql --recipes"]
-)
-def test_reading_commands_import_neither_keras_nor_prefect(lone_shell: Shell, command: str) -> None:
-    """They must answer at once; those two take seconds to import."""
-    program = (
-        "import sys\n"
-        "from storage.metrics.store import MetricsStore\n"
-        "from storage.settings import Settings\n"
-        "settings = Settings.from_environment(); settings.prepare(); MetricsStore(settings.database_url)\n"
-        f"sys.argv = ['retrain', *{command.split()!r}]\n"
-        "from flows.cli import main\n"
-        "try:\n    main()\nexcept SystemExit:\n    pass\n"
-        "heavy = {'keras', 'tensorflow', 'prefect', 'sklearn', 'pandas', 'scipy'} & set(sys.modules)\n"
-        "assert not heavy, heavy\n"
-    )
-    done = lone_shell.call(sys.executable, "-c", program)
-    assert done.returncode == 0, done.stderr
 
 
 def test_a_closed_pipe_is_no_error(lone_shell: Shell) -> None:
