@@ -110,6 +110,8 @@ def _num_new(settings: Settings, snapshot: SnapshotRecord) -> int | None:
     champion = MetricsReader(settings.database_url).champion(snapshot.line)
     if champion is None:
         return None
+    if champion.snapshot_id == snapshot.id:
+        return 0
     try:
         known = read_content_hashes(settings.snapshots, champion.snapshot_id)
     except ContentError as error:
