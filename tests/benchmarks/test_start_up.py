@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from benchmarks import start_up
 from benchmarks.start_up import ALL_FIRST, BARE, NOTHING_TO_DO, TARGETS, Home, figures, markdown, measure, summary
@@ -79,3 +81,21 @@ def test_a_run_that_does_something_is_not_taken_for_one_that_has_nothing_to_do(
 def test_runs_with_nothing_to_do_are_counted_after_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(start_up, "RETRAIN", program(tmp_path, "print('nothing has changed since run x')"))
     assert len(start_up.measure_nothing_to_do(Home.at(tmp_path, tmp_path, ()), 2)) == 2
+
+
+def test_figures_are_written_and_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = (
+        "import sys",
+        "answers = {'run': 'nothing has changed since run x', 'history': '[{\"line\": \"synthetic\"}]', 'sql': '[{}]'}",
+        "print(answers.get(sys.argv[1], ''))",
+    )
+    monkeypatch.setattr(start_up, "ALL", "pass")
+    monkeypatch.setattr(start_up, "RETRAIN", program(tmp_path, "\n".join(lines)))
+    output = tmp_path / "figures.json"
+    given = ["--repeats", "2", "--runs", "1", "--output", str(output)]
+    result = CliRunner().invoke(start_up.main, given, catch_exceptions=False)
+    stored = json.loads(output.read_text(encoding="utf-8"))
+    assert result.exit_code == 0
+    assert (stored["settings"]["repeats"], stored["settings"]["source"]) == (2, "synthetic")
+    assert [row["name"] for row in stored["figures"]] == [name for name in stored["found"] if "python" not in name]
+    assert all(f"| `{name}` |" in result.output for name in stored["found"])
