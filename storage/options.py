@@ -15,6 +15,7 @@ from storage.records import MODEL_NAMES, CheckAction, ModelName
 
 Tokenization = Literal["words", "keras"]
 Comparing = Literal["superiority", "non-inferiority"]
+Precision = Literal["auto", "float32", "bfloat16"]
 
 
 class OptionGroup(BaseModel):
@@ -203,6 +204,9 @@ class TrainingOptions(OptionGroup):
     """Epochs without a better validation loss before training stops."""
     plateau_patience: int = Field(1, ge=0, le=100)
     """Epochs without a better validation loss before the learning rate is halved."""
+    precision: Precision = "auto"
+    """What is multiplied in while training: `bfloat16` is faster on a device that has it, and `auto` takes it on a
+    processor that does. Weights, and the saved model, are float32."""
     at_once: bool = False
     """Train all models at the same time, each in its own process: needs memory and cores, or a GPU, for all of them."""
     timeout_minutes: float = Field(0.0, ge=0)

@@ -17,6 +17,9 @@ from tasks.training.runtime import device_name, prepare_keras
 
 logger = logging.getLogger(__name__)
 
+# Both directions of its LSTMs.
+_STREAMS: dict[ModelName, int] = {"advanced_bilstm_features": 2}
+
 
 class TrainingJob(BaseModel):
     """What to train.
@@ -67,11 +70,10 @@ def train_here(job: TrainingJob, progress: TrainingProgress) -> TrainingResult:
     Raises:
         TrainingError: The loss became NaN or infinite.
     """
-    prepare_keras()
+    prepare_keras(_STREAMS.get(job.model, 1))
     from tasks.training.loop import train_model
 
-    device = device_name()
-    logger.info("training %s on %s", job.model, device)
+    logger.info("training %s on %s", job.model, device_name())
     trained = train_model(
         job.model,
         read_matrix(job.matrices, job.matrices_id, "train"),
@@ -85,7 +87,7 @@ def train_here(job: TrainingJob, progress: TrainingProgress) -> TrainingResult:
     )
     trained.model.save(job.folder / MODEL_FILE)
     return TrainingResult(
-        device=device,
+        device=device_name(trained.products),
         num_parameters=trained.model.count_params(),
         epochs=trained.epochs,
         best_epoch=trained.best_epoch,

@@ -18,6 +18,7 @@ from storage.options import TrainingOptions
 from storage.records import Epoch, ModelName
 from tasks.features.batching import LengthBatches
 from tasks.models import build_model
+from tasks.training.acceleration import Products, accelerated, adam
 from tasks.training.checkpoints import Checkpoints
 from tasks.training.progress import TrainingProgress
 
@@ -29,12 +30,14 @@ class TrainedModel:
     Attributes:
         best_epoch: The epoch whose weights it has, from 1.
         seconds: Wall time of the whole training.
+        products: What matrix products were computed in.
     """
 
     model: keras.Model
     epochs: tuple[Epoch, ...]
     best_epoch: int
     seconds: float
+    products: Products
 
 
 def train_model(
@@ -68,9 +71,9 @@ def train_model(
     Raises:
         TrainingError: The loss became NaN or infinite.
     """
-    model = seeded(build_model(name, num_words=num_words, num_features=train.features.shape[1]), seed)
-    optimizer = keras.optimizers.Adam(options.learning_rate, global_clipnorm=options.clip_norm)
-    model.compile(optimizer, "binary_crossentropy", metrics=["accuracy"])
+    plain = seeded(build_model(name, num_words=num_words, num_features=train.features.shape[1]), seed)
+    model, products = accelerated(plain, options.precision)
+    model.compile(adam(options.learning_rate, options.clip_norm), "binary_crossentropy", metrics=["accuracy"])
     make = partial(LengthBatches, inputs=tuple(model.input.keys()), batch_size=options.batch_size)
     batches = make(train.sequences, train.features, train.labels, epochs=epochs, seed=seed)
     held_out = make(validation.sequences, validation.features, validation.labels)
@@ -90,9 +93,9 @@ def train_model(
     _refuse_nan(name, kept.epochs)
     best = min(kept.epochs, key=lambda epoch: epoch.validation_loss)
     # Nobody trains on from here: with the optimizer's moments the saved model would be three times as large.
-    bare = keras.Model.from_config(model.get_config())
+    bare = keras.Model.from_config(plain.get_config())
     bare.set_weights(model.get_weights())
-    return TrainedModel(bare, tuple(kept.epochs), best.number, kept.seconds)
+    return TrainedModel(bare, tuple(kept.epochs), best.number, kept.seconds, products)
 
 
 def _watchers(

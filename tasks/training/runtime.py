@@ -26,29 +26,41 @@ _ENVIRONMENT = {
 }
 
 
-def prepare_keras() -> None:
-    """Import Keras with this project's environment; a variable that the user has set wins."""
+def prepare_keras(streams: int = 1) -> None:
+    """Import Keras with this project's environment; a variable that the user has set wins.
+
+    Args:
+        streams: How many equal parts of a model can be computed side by side, each best on cores of its own. With one,
+            TensorFlow divides each operation among all cores.
+    """
     if "keras" in sys.modules:
         return
-    for name, value in _ENVIRONMENT.items():
+    for name, value in {**_ENVIRONMENT, **_threads(streams)}.items():
         os.environ.setdefault(name, value)
     # It warns of retracing, which several models of one process and batches of several widths make inevitable.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     with _native_stderr_held_back():
-        _accelerators()
+        accelerators()
 
 
-def device_name() -> str:
-    """What trains, for the record: the first GPU as Keras names it, or the processor."""
+def device_name(products: str = "float32") -> str:
+    """What trains, for the record: the first GPU as Keras names it, or the processor; and if it rounds, to what."""
     import keras
 
-    backend = keras.config.backend()
-    if accelerators := _accelerators():
-        return f"{accelerators[0]} ({backend})"
-    return f"cpu: {processor_name()}, {os.cpu_count()} cores ({backend})"
+    how = keras.config.backend() + (f", {products} products" if products != "float32" else "")
+    if found := accelerators():
+        return f"{found[0]} ({how})"
+    return f"cpu: {processor_name()}, {os.cpu_count()} cores ({how})"
 
 
-def _accelerators() -> list[str]:
+def _threads(streams: int) -> dict[str, str]:
+    if streams == 1:
+        return {}
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return {"TF_NUM_INTEROP_THREADS": str(streams), "TF_NUM_INTRAOP_THREADS": str(max(1, cores // streams))}
+
+
+def accelerators() -> list[str]:
     """GPUs and TPUs as the backend names them. Asking makes it load its native libraries."""
     import keras
 

@@ -23,6 +23,7 @@ from storage.processes import peak_memory_bytes
 from storage.records import MODEL_NAMES, ModelName
 from tasks.training.job import TrainingJob
 from tasks.training.process import end_trainings, train_in_child
+from tasks.training.runtime import device_name
 from tests.trainings import NUM_WORDS, OPTIONS, TRAIN, VALIDATION, Recording, train, weights
 
 pytestmark = pytest.mark.usefixtures("keras_prepared")
@@ -117,7 +118,7 @@ def test_a_child_trains_as_this_process_does(
     assert (result.best_epoch, result.num_parameters) == (trained.best_epoch, trained.model.count_params())
     # All that the progress of this process hears, in the same order.
     assert told.calls == here.calls
-    assert caplog.messages[0] == f"training {name} on {result.device}"
+    assert caplog.messages[0] == f"training {name} on {device_name()}"
     assert caplog.records[0].name == "tasks.training.job"
 
 

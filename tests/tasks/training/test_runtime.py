@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from tasks.training import runtime
 from tasks.training.runtime import device_name, prepare_keras
 
 VARIABLES = {
@@ -90,3 +91,23 @@ def test_without_a_gpu_the_processor_is_named(monkeypatch: pytest.MonkeyPatch) -
     name = device_name()
     assert name.startswith("cpu: ")
     assert name.endswith(f", {os.cpu_count()} cores (tensorflow)")
+
+
+@pytest.mark.parametrize(("streams", "cores", "threads"), [(1, 8, None), (2, 8, "4"), (2, 1, "1")])
+def test_what_is_computed_side_by_side_shares_the_cores(
+    monkeypatch: pytest.MonkeyPatch, streams: int, cores: int, threads: str | None
+) -> None:
+    monkeypatch.setattr(os, "environ", {})
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)))
+    monkeypatch.setattr(runtime, "accelerators", list)
+    monkeypatch.delitem(sys.modules, "keras", raising=False)
+    prepare_keras(streams)
+
+    assert os.environ.get("TF_NUM_INTRAOP_THREADS") == threads
+    assert os.environ.get("TF_NUM_INTEROP_THREADS") == (str(streams) if streams > 1 else None)
+
+
+def test_what_was_multiplied_is_named_if_it_was_rounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "keras", fake_keras("jax", ["gpu:0"]))
+    assert device_name("bfloat16") == "gpu:0 (jax, bfloat16 products)"
+    assert device_name("float32") == "gpu:0 (jax)"

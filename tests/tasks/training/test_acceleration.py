@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from storage.options import ModelName, Precision
+
+if TYPE_CHECKING:
+    import keras
+
+pytestmark = pytest.mark.usefixtures("keras_prepared")
+
+
+@pytest.fixture
+def processor(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Say whether the processor multiplies bfloat16, and what GPUs and backend there are."""
+    from tasks.training import acceleration
+
+    def there_is(*, bfloat16: bool = False, gpus: tuple[str, ...] = (), backend: str = "tensorflow") -> None:
+        monkeypatch.setattr(acceleration, "multiplies_bfloat16", lambda: bfloat16)
+        monkeypatch.setattr(acceleration, "accelerators", lambda: list(gpus))
+        monkeypatch.setattr("keras.config.backend", lambda: backend)
+
+    return there_is
+
+
+def plain(name: ModelName = "advanced_bilstm_features") -> keras.Model:
+    from tasks.models import build_model
+
+    return build_model(name, num_words=60, num_features=6)
+
+
+def kinds(model: keras.Model) -> list[str]:
+    return [type(layer).__name__ for layer in model.layers]
+
+
+def predictions(model: keras.Model) -> Any:
+    random = np.random.default_rng(1)
+    tokens = random.integers(1, 60, (7, 12)).astype(np.int32) * (np.arange(12) < random.integers(1, 13, 7)[:, None])
+    return model.predict_on_batch({"seq": tokens, "feat": random.normal(size=(7, 6)).astype(np.float32)})
+
+
+@pytest.mark.parametrize(
+    ("precision", "bfloat16", "expected"),
+    [
+        ("auto", False, "float32"),
+        ("auto", True, "bfloat16"),
+        ("float32", True, "float32"),
+        ("bfloat16", False, "bfloat16"),
+    ],
+)
+def test_a_processors_lstms_are_our_own_and_multiply_as_it_can(
+    processor: Any, precision: Precision, bfloat16: bool, expected: str
+) -> None:
+    from tasks.training.acceleration import accelerated
+
+    processor(bfloat16=bfloat16)
+    model = plain()
+    fast, products = accelerated(model, precision)
+
+    assert products == expected
+    assert kinds(fast).count("BidirectionalLSTM") == 2
+    assert fast.count_params() == model.count_params()
+    assert [tuple(weight.shape) for weight in fast.weights] == [tuple(weight.shape) for weight in model.weights]
+    np.testing.assert_allclose(predictions(fast), predictions(model), atol=1e-6 if expected == "float32" else 0.01)
+
+
+def test_seeds_of_dropout_are_kept(processor: Any) -> None:
+    from tasks.training.acceleration import accelerated
+    from tasks.training.loop import seeded
+
+    processor()
+    model = seeded(plain(), 3)
+    fast, _ = accelerated(model, "auto")
+    seeds = [[layer.seed for layer in one.layers if "Dropout" in type(layer).__name__] for one in (model, fast)]
+    assert seeds[0] == seeds[1]
+    assert len(set(seeds[0])) == 3
+
+
+def test_a_model_without_lstms_is_left_as_it_is(processor: Any) -> None:
+    from tasks.training.acceleration import accelerated
+
+    processor(bfloat16=True)
+    model = plain("baseline_avgpool")
+    assert accelerated(model, "bfloat16") == (model, "float32")
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+def test_a_gpu_keeps_keras_layers_in_float32(processor: Any, backend: str) -> None:
+    from tasks.training.acceleration import accelerated
+
+    processor(gpus=("gpu:0",), bfloat16=True, backend=backend)
+    model = plain()
+    assert accelerated(model, "auto") == (model, "float32")
+
+
+def test_a_gpu_gets_keras_mixed_precision_if_it_is_asked_for(processor: Any) -> None:
+    from tasks.training.acceleration import accelerated
+
+    processor(gpus=("gpu:0",))
+    model = plain()
+    fast, products = accelerated(model, "bfloat16")
+
+    assert products == "bfloat16"
+    assert kinds(fast) == kinds(model)
+    policies = {layer.name: layer.dtype_policy.name for layer in fast.layers if layer.weights}
+    assert policies.pop(fast.layers[-1].name) == "float32"
+    assert set(policies.values()) == {"mixed_bfloat16"}
+    assert {weight.dtype for weight in fast.trainable_weights} == {"float32"}
+    np.testing.assert_allclose(predictions(fast), predictions(model), atol=0.01)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("flags\t\t: fpu avx512f avx512_bf16 clzero\n", True),
+        ("flags\t\t: fpu amx_bf16\n", True),
+        ("flags\t\t: fpu avx512f\nmodel name : avx512_bf16\n", False),
+        ("", False),
+    ],
+)
+def test_what_a_processor_multiplies_is_read_from_its_flags(tmp_path: Path, text: str, expected: bool) -> None:
+    from tasks.training.acceleration import multiplies_bfloat16
+
+    description = tmp_path / "cpuinfo"
+    description.write_text(text, encoding="utf-8")
+    assert multiplies_bfloat16(description) is expected
+
+
+def test_a_machine_that_does_not_describe_its_processor_multiplies_float32(tmp_path: Path) -> None:
+    from tasks.training.acceleration import multiplies_bfloat16
+
+    assert not multiplies_bfloat16(tmp_path / "cpuinfo")
+
+
+def test_the_saved_model_is_of_keras_own_layers_whatever_trained_it(processor: Any) -> None:
+    from tests.trainings import train
+
+    processor(bfloat16=True)
+    trained = train("advanced_bilstm_features", epochs=1)
+    assert trained.products == "bfloat16"
+    assert kinds(trained.model) == kinds(plain())
+    assert {layer.dtype_policy.name for layer in trained.model.layers} == {"float32"}
