@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from storage.options import ModelName, Precision
+from storage.options import Precision
+from storage.records import ModelName
 
 if TYPE_CHECKING:
     import keras
