@@ -11,7 +11,6 @@ The file has columns `split` and `text`.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,10 +22,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
-from rich.box import MARKDOWN
-from rich.console import Console
-from rich.table import Table
 
+from benchmarks.figures import Figure, markdown, read_figures, write_result
 from benchmarks.machine import machine
 from storage.bundles import Bundle
 from storage.options import DataOptions, FeatureOptions
@@ -69,7 +66,7 @@ def prepare(reviews: Path, num_rows: int) -> Prepared:
     table = pq.read_table(reviews, columns=["split", "text"])
     splits = np.array(table["split"].to_pylist())
     texts = table["text"].combine_chunks().cast(pa.string())
-    vocabulary, tokens = _learned(texts.filter(pa.array(splits == "train")))
+    vocabulary, tokens = learn(texts.filter(pa.array(splits == "train")))
     encoder = Encoder.fit(tokens.lengths, FeatureOptions(), vocabulary)
     scaler = Scaler.fit(review_features(encoder.encode(tokens), encoder.num_words))
     positions = np.flatnonzero(splits == "test")
@@ -80,7 +77,7 @@ def prepare(reviews: Path, num_rows: int) -> Prepared:
     return Prepared(scored, vocabulary, encoder, scaler, encoder.truncate(encoded), features)
 
 
-def _learned(texts: pa.StringArray) -> tuple[Vocabulary, Sequences]:
+def learn(texts: pa.StringArray) -> tuple[Vocabulary, Sequences]:
     """The vocabulary of some texts, and their ranks under it."""
     options, table, parts = DataOptions(), WordTable(), list[Sequences]()
     for start in range(0, len(texts), _PIECE):
@@ -93,7 +90,7 @@ def _learned(texts: pa.StringArray) -> tuple[Vocabulary, Sequences]:
 
 
 def measure(name: ModelName, prepared: Prepared, repeats: int) -> dict[str, Any]:
-    """Medians of seconds of each way, of the ratio of neighbouring runs, and how far the probabilities differ."""
+    """Seconds of each way, `(repeats,)`, and how far the probabilities differ."""
     prepare_keras()
     import keras
 
@@ -125,29 +122,19 @@ def measure(name: ModelName, prepared: Prepared, repeats: int) -> dict[str, Any]
             run()
             seconds[way][repeat] = time.perf_counter() - started
     return {
-        **{f"{way}_seconds": round(float(np.median(taken)), 3) for way, taken in seconds.items()},
-        "ratios": (seconds["full_padding"] / seconds["by_length"]).round(2).tolist(),
-        "ratio": round(float(np.median(seconds["full_padding"] / seconds["by_length"])), 2),
-        "reviews_per_second_from_text": round(len(prepared.texts) / float(np.median(seconds["from_text"]))),
+        **{f"{way}_seconds": taken.round(3).tolist() for way, taken in seconds.items()},
         "largest_difference": max(float(np.abs(one - answers["full_padding"]).max()) for one in answers.values()),
     }
 
 
-def table_of(found: dict[str, dict[str, Any]]) -> Table:
-    """The figures as a table in Markdown."""
-    table = Table(box=MARKDOWN)
-    for title in ("model", "full padding, s", "by length, s", "ratio", "reviews/s from raw text", "difference"):
-        table.add_column(title, justify="left" if title == "model" else "right")
-    for name, of in found.items():
-        table.add_row(
-            name,
-            f"{of['full_padding_seconds']:.2f}",
-            f"{of['by_length_seconds']:.2f}",
-            f"{of['ratio']:.2f}",
-            f"{of['reviews_per_second_from_text']:,}",
-            f"{of['largest_difference']:.1e}",
-        )
-    return table
+def figures_of(name: ModelName, found: dict[str, Any], num_rows: int) -> list[Figure]:
+    """What a model's seconds come to."""
+    what = f"{num_rows:,} reviews, {name}"
+    full, by_length, from_text = (found[f"{way}_seconds"] for way in ("full_padding", "by_length", "from_text"))
+    return [
+        Figure.of_turns(f"scoring, {what}", by_length, full, against="Keras' `predict`, padded in full"),
+        Figure(f"scoring from raw text, {what}", "s", float(np.median(from_text))),
+    ]
 
 
 positive = click.IntRange(min=1)
@@ -178,10 +165,9 @@ def main(reviews: Path, rows: int, repeats: int, output: Path) -> None:
         "repeats": repeats,
     }
     described = machine("pyarrow", "numpy", "keras") | {"backend": keras.config.backend()}
-    result = {"machine": described, "settings": settings, "found": found}
-    output.parent.mkdir(exist_ok=True)
-    output.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    Console(width=120).print(table_of(found))
+    figures = [figure for name in MODEL_NAMES for figure in figures_of(name, found[name], len(prepared.texts))]
+    write_result(output, machine=described, settings=settings, found=found, figures=figures)
+    click.echo(markdown(read_figures(output)))
 
 
 if __name__ == "__main__":

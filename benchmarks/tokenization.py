@@ -1,9 +1,9 @@
 """How long raw reviews take to become ranks, against a plain Python loop that does the same.
 
 Both make word numbers, content hashes, the vocabulary of the training rows and ranks, in turns and in one process, from
-texts that are in memory as Arrow batches.
+texts that are in memory as Arrow batches. Both use one thread, and the ratio is one of CPU times.
 
-    python -m benchmarks.tokenization imdb_reviews.parquet
+    python -m benchmarks.tokenization --reviews imdb_reviews.parquet
 
 The file has columns `split` and `text`. On ASCII texts the two agree to the word, as a test holds; the loop takes no
 care of Unicode, symbols and entities.
@@ -12,7 +12,6 @@ care of Unicode, symbols and entities.
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import time
 from collections import Counter
@@ -27,6 +26,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from benchmarks.figures import Figure, markdown, read_figures, write_result
 from benchmarks.machine import machine
 from storage.options import DataOptions, Tokenization
 from storage.sequences import Sequences
@@ -36,6 +36,8 @@ from tasks.features.vocabulary import Vocabulary
 RESULTS = Path(__file__).parent / "results" / "tokenization.json"
 BATCH_ROWS = 2048
 SIZE = DataOptions().vocabulary_size
+LARGEST_SECONDS = 5.0
+"""What 50,000 reviews are to take at most."""
 
 _WORD = re.compile(r"[^\W_]+(?:'+[^\W_]+)*")
 _BREAK = re.compile(r"<br ?/?>")
@@ -106,22 +108,20 @@ def _keras_split(text: str) -> list[str]:
     return [word for word in text.lower().translate(_KERAS).split(" ") if word]
 
 
-def compare(corpus: Corpus, tokenization: Tokenization, repeats: int) -> dict[str, Any]:
-    """Medians of both ways in seconds of wall and of CPU time, and of the ratio of neighbouring runs.
+def compare(corpus: Corpus, tokenization: Tokenization, repeats: int) -> tuple[dict[str, Any], list[Figure]]:
+    """Seconds of wall and of CPU time of both ways, each `(repeats,)`, and what they come to.
 
-    Both use one thread, so the ratio is one of CPU times: what else the machine does changes it little.
+    What else the machine does changes a ratio of CPU times little.
     """
     runs = [[_seconds(way, corpus, tokenization) for way in (by_arrow, by_loop)] for _ in range(repeats)]
     walls, cpus = np.moveaxis(np.array(runs), 2, 0)
-    arrow, loop = ({"wall": wall, "cpu": cpu} for wall, cpu in zip(_medians(walls), _medians(cpus), strict=True))
-    found = by_arrow(corpus, tokenization)
-    return {
-        "words": len(found.ranks.values),
-        "distinct_words": found.distinct,
-        "arrow_seconds": arrow,
-        "loop_seconds": loop,
-        "loop_to_arrow": round(float(np.median(cpus[:, 1] / cpus[:, 0])), 2),
-    }
+    of = by_arrow(corpus, tokenization)
+    found: dict[str, Any] = {"words": len(of.ranks.values), "distinct_words": of.distinct}
+    for place, way in enumerate(("arrow", "loop")):
+        found[f"{way}_seconds"] = {"wall": _listed(walls[:, place]), "cpu": _listed(cpus[:, place])}
+    name = f"tokenization, {len(corpus.is_train):,} raw reviews, `{tokenization}`"
+    compared = Figure.of_turns(f"{name}, CPU time", cpus[:, 0], cpus[:, 1], against="a Python loop")
+    return found, [Figure(name, "s", float(np.median(walls[:, 0])), target=LARGEST_SECONDS), compared]
 
 
 def _seconds(way: Callable[[Corpus, Tokenization], Outcome], corpus: Corpus, of: Tokenization) -> tuple[float, float]:
@@ -130,34 +130,30 @@ def _seconds(way: Callable[[Corpus, Tokenization], Outcome], corpus: Corpus, of:
     return time.perf_counter() - wall, time.process_time() - cpu
 
 
-def _medians(seconds: npt.NDArray[np.float64]) -> list[float]:
-    """Of each way, from seconds `(repeats, ways)`."""
-    medians: list[float] = np.median(seconds, axis=0).round(2).tolist()
-    return medians
-
-
-def markdown(found: dict[str, dict[str, Any]]) -> str:
-    """The figures as a table in Markdown."""
-    lines = ["| tokenization | Arrow, s (CPU) | Python loop, s (CPU) | loop / Arrow |", "|---|---|---|---|"]
-    for name, of in found.items():
-        arrow, loop = (f"{of[way]['wall']:.1f} ({of[way]['cpu']:.1f})" for way in ("arrow_seconds", "loop_seconds"))
-        lines.append(f"| {name} | {arrow} | {loop} | {of['loop_to_arrow']:.1f} |")
-    return "\n".join(lines) + "\n"
+def _listed(seconds: npt.NDArray[np.float64]) -> list[float]:
+    listed: list[float] = seconds.round(3).tolist()
+    return listed
 
 
 @click.command()
-@click.argument("reviews", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--reviews",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    required=True,
+    help="A Parquet file with columns split and text.",
+)
 @click.option("--repeats", type=click.IntRange(min=1), default=5, show_default=True, help="Runs of each way.")
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), default=RESULTS, help="Where figures go.")
 def main(reviews: Path, repeats: int, output: Path) -> None:
-    """Measure both ways on the REVIEWS, a Parquet file with columns split and text."""
+    """Measure both ways on the reviews."""
     corpus = read(reviews)
-    found = {name: compare(corpus, name, repeats) for name in get_args(Tokenization)}
+    found, figures = dict[str, Any](), list[Figure]()
+    for name in get_args(Tokenization):
+        found[name], rows = compare(corpus, name, repeats)
+        figures += rows
     settings = {"rows": len(corpus.is_train), "batch_rows": BATCH_ROWS, "repeats": repeats}
-    result = {"machine": machine("pyarrow", "numpy"), "settings": settings, "found": found}
-    output.parent.mkdir(exist_ok=True)
-    output.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    click.echo(markdown(found))
+    write_result(output, machine=machine("pyarrow", "numpy"), settings=settings, found=found, figures=figures)
+    click.echo(markdown(read_figures(output)))
 
 
 if __name__ == "__main__":
