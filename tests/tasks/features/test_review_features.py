@@ -47,6 +47,14 @@ def test_the_features_are_those_of_a_loop_over_the_reviews(case: tuple[list[list
     np.testing.assert_allclose(features, expected, rtol=1e-12, atol=1e-12)
 
 
+def test_rows_have_the_same_features_whatever_rows_are_beside_them() -> None:
+    random = np.random.default_rng(3)
+    lengths = random.integers(1, 30, 2500)
+    rows = Sequences.from_lengths(random.integers(1, 50_000, lengths.sum()).astype(np.int32), lengths)
+    one_by_one = [review_features(rows.take(np.array([row])), 50_000)[0] for row in range(2500)]
+    assert np.array_equal(review_features(rows, 50_000), one_by_one)
+
+
 def column(name: str, rows: list[list[int]]) -> list[float]:
     features = review_features(Sequences.from_lists(rows), 50_000)
     return [float(value) for value in features[:, FEATURE_NAMES.index(name)]]
