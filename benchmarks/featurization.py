@@ -28,10 +28,10 @@ from benchmarks.figures import Figure, markdown, read_figures, write_result
 from benchmarks.machine import machine
 from benchmarks.scoring import learn
 from storage.options import FeatureOptions
+from storage.records import Split
 from storage.sequences import Sequences
-from tasks.features.encoding import Encoder
-from tasks.features.review_features import review_features
-from tasks.features.scaler import Scaler
+from storage.snapshots import Rows, row_ids
+from tasks.features.matrices import fit_and_featurize
 from tasks.features.vocabulary import Vocabulary
 
 RESULTS = Path(__file__).parent / "results" / "featurization.json"
@@ -44,11 +44,11 @@ class Ranks:
     """Word ranks of reviews, in the shape that each of the two ways begins with.
 
     Attributes:
-        tokens: `(rows, ragged)`.
-        lists: The same as lists of Python's integers, as Keras hands them over.
+        rows: As a snapshot holds them; their labels have no meaning.
+        lists: The same ranks as lists of Python's integers, as Keras hands them over.
     """
 
-    tokens: Sequences
+    rows: Rows
     lists: list[list[int]]
     vocabulary: Vocabulary
 
@@ -71,15 +71,16 @@ def read(path: Path) -> Ranks:
     table = pq.read_table(path, columns=["split", "text"])
     is_train = pa.array(np.array(table["split"].to_pylist()) == "train")
     vocabulary, tokens = learn(table["text"].combine_chunks().cast(pa.string()).filter(is_train))
-    return Ranks(tokens, [tokens.row(row).tolist() for row in range(len(tokens))], vocabulary)
+    rows = Rows(row_ids("train", tokens), np.zeros(len(tokens), dtype=np.uint8), tokens)
+    return Ranks(rows, [tokens.row(row).tolist() for row in range(len(tokens))], vocabulary)
 
 
 def by_passes(ranks: Ranks) -> Featurized:
     """The project's way."""
-    encoder = Encoder.fit(ranks.tokens.lengths, _OPTIONS, ranks.vocabulary)
-    encoded = encoder.encode(ranks.tokens)
-    features = review_features(encoded, encoder.num_words)
-    return Featurized(encoder.truncate(encoded), Scaler.fit(features).transform(features))
+    none = ranks.rows.take(np.empty(0, dtype=np.int64))
+    splits: dict[Split, Rows] = {"train": ranks.rows, "validation": none, "test": none}
+    matrices, _, _ = fit_and_featurize(splits, _OPTIONS, ranks.vocabulary)
+    return Featurized(matrices["train"].sequences, matrices["train"].features)
 
 
 def by_loop(ranks: Ranks) -> Featurized:
@@ -136,10 +137,11 @@ def main(reviews: Path, repeats: int, output: Path) -> None:
     """Measure both ways on the training reviews."""
     ranks = read(reviews)
     found = compare(ranks, repeats)
-    name = f"featurization, {len(ranks.tokens):,} reviews, CPU time"
+    tokens = ranks.rows.tokens
+    name = f"featurization, {len(tokens):,} reviews, CPU time"
     taken = found["passes_seconds"], found["loop_seconds"]
     figures = [Figure.of_turns(name, *taken, against="the notebook's loop", target=LARGEST_RATIO)]
-    settings = {"rows": len(ranks.tokens), "words": len(ranks.tokens.values), "repeats": repeats}
+    settings = {"rows": len(tokens), "words": len(tokens.values), "repeats": repeats}
     described = machine("numpy", "scikit-learn")
     write_result(output, machine=described, settings=settings, found=found, figures=figures)
     click.echo(markdown(read_figures(output)))
