@@ -110,7 +110,7 @@ def read_account(root: Path, digest: str) -> Account | None:
         value = json.loads((root / digest / ACCOUNT_FILE).read_text(encoding="utf-8"))
         return Account(
             max_length=value["max_length"],
-            splits=tuple(_split_table(one) for one in value["splits"]),
+            splits=tuple(split_table(one) for one in value["splits"]),
             mistakes=tuple(Mistake(**one) for one in value["mistakes"]),
             num_mistakes=value["num_mistakes"],
         )
@@ -118,13 +118,15 @@ def read_account(root: Path, digest: str) -> Account | None:
         raise ContentError(f"{root / digest / ACCOUNT_FILE} was written by another version of this project.") from error
 
 
-def _split_table(value: dict[str, Any]) -> SplitTable:
-    words, features = value.pop("words"), value.pop("features")
-    return SplitTable(
-        words=_spread(words),
-        features={name: _spread(one) for name, one in features.items()},
-        **value,
-    )
+def split_table(value: dict[str, Any]) -> SplitTable:
+    """The table that `dataclasses.asdict` made plain values of.
+
+    Raises:
+        KeyError: It lacks one of them.
+        TypeError: It has others.
+    """
+    features = {name: _spread(one) for name, one in value["features"].items()}
+    return SplitTable(**{**value, "words": _spread(value["words"]), "features": features})
 
 
 def _spread(value: dict[str, Any]) -> Spread:

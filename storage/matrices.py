@@ -7,8 +7,8 @@ position by position before anything is trained.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from storage.accounts import SplitTable, split_table
 from storage.content import MANIFEST, is_whole, publish, read_manifest, staging
 from storage.records import SPLITS, Split
 from storage.sequences import Sequences
@@ -59,12 +60,14 @@ class FeaturizedSnapshot:
         id: Digest of the published folder.
         encoder: Encoding constants and maximum length, as plain JSON.
         scaler: The scaler fit on the training rows, as plain JSON.
+        tables: What the reviews of each split are like.
     """
 
     id: str
     snapshot_id: str
     encoder: dict[str, Any]
     scaler: dict[str, Any]
+    tables: tuple[SplitTable, ...]
 
 
 def write_matrices(
@@ -74,6 +77,7 @@ def write_matrices(
     snapshot_id: str,
     encoder: Mapping[str, Any],
     scaler: Mapping[str, Any],
+    tables: Sequence[SplitTable],
     key: str = "",
 ) -> str:
     """Publish the matrices of all splits below `root` and return their id.
@@ -84,13 +88,14 @@ def write_matrices(
         snapshot_id: What they were made of.
         encoder: As plain JSON.
         scaler: As plain JSON.
+        tables: Of the reviews that they were made of.
         key: Hash of all that decides what is in them.
     """
     with staging(root) as folder:
         for name in SPLITS:
             _write_matrix(folder, name, matrices[name])
-        manifest = {"snapshot_id": snapshot_id, "encoder": dict(encoder), "scaler": dict(scaler), "key": key}
-        return publish(folder, manifest).name
+        made_of = {"snapshot_id": snapshot_id, "tables": [asdict(table) for table in tables], "key": key}
+        return publish(folder, {**made_of, "encoder": dict(encoder), "scaler": dict(scaler)}).name
 
 
 def find_matrices(root: Path, key: str) -> str | None:
@@ -117,6 +122,7 @@ def read_featurized(root: Path, matrices_id: str) -> FeaturizedSnapshot:
         snapshot_id=manifest["snapshot_id"],
         encoder=manifest["encoder"],
         scaler=manifest["scaler"],
+        tables=tuple(split_table(table) for table in manifest["tables"]),
     )
 
 

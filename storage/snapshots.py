@@ -136,57 +136,73 @@ def write_snapshot(
     return record
 
 
-def read_rows(root: Path, snapshot_id: str, split: Split) -> Rows:
-    """One split of a snapshot, after its files were verified.
+@dataclass(frozen=True)
+class StoredSnapshot:
+    """A published snapshot whose files were verified when it was opened; each call reads one of them."""
+
+    folder: Path
+
+    def rows(self, split: Split) -> Rows:
+        """One split."""
+        table = pq.read_table(self.folder / f"{split}.parquet")
+        return Rows(
+            ids=table["row_id"].combine_chunks(),
+            labels=table["label"].to_numpy(),
+            tokens=Sequences.from_arrow(table["tokens"]),
+            ratings=table["rating"].combine_chunks() if "rating" in table.column_names else None,
+        )
+
+    def raw(self, split: Split) -> Raw:
+        """What a bundle scores of one split, in the order of its rows: texts or, without texts, their word ranks."""
+        path = self.folder / f"{split}-texts.parquet"
+        if not path.is_file():
+            return self.rows(split).tokens
+        texts: Raw = pq.read_table(path)["text"].combine_chunks().cast(pa.string())
+        return texts
+
+    def vocabulary(self) -> dict[str, Any] | None:
+        """What turned the texts into ranks, as plain JSON; None where there are no texts."""
+        path = self.folder / _VOCABULARY_FILE
+        if not path.is_file():
+            return None
+        vocabulary: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return vocabulary
+
+    def content_hashes(self) -> set[str]:
+        """What all rows said, as hashes."""
+        paths = (self.folder / f"{split}.parquet" for split in SPLITS)
+        ids = (pq.read_table(path, columns=["row_id"])["row_id"] for path in paths)
+        return {row_id.rpartition("/")[2] for column in ids for row_id in column.to_pylist()}
+
+
+def open_snapshot(root: Path, snapshot_id: str) -> StoredSnapshot:
+    """Verify a snapshot's files, once for all that is read of them.
 
     Raises:
         ContentError: The snapshot is missing or damaged.
     """
-    folder = _verified(root, snapshot_id)
-    table = pq.read_table(folder / f"{split}.parquet")
-    return Rows(
-        ids=table["row_id"].combine_chunks(),
-        labels=table["label"].to_numpy(),
-        tokens=Sequences.from_arrow(table["tokens"]),
-        ratings=table["rating"].combine_chunks() if "rating" in table.column_names else None,
-    )
+    folder = root / snapshot_id
+    if read_manifest(folder).get("id") != snapshot_id:
+        raise ContentError(f"{folder} holds another snapshot than its name says.")
+    return StoredSnapshot(folder)
+
+
+def read_rows(root: Path, snapshot_id: str, split: Split) -> Rows:
+    """One split of a snapshot, where nothing else is read of it.
+
+    Raises:
+        ContentError: The snapshot is missing or damaged.
+    """
+    return open_snapshot(root, snapshot_id).rows(split)
 
 
 def read_content_hashes(root: Path, snapshot_id: str) -> set[str]:
-    """What all rows of a snapshot said, as hashes.
+    """What all rows of a snapshot said, where nothing else is read of it.
 
     Raises:
         ContentError: The snapshot is missing or damaged.
     """
-    folder = _verified(root, snapshot_id)
-    ids = (pq.read_table(folder / f"{split}.parquet", columns=["row_id"])["row_id"] for split in SPLITS)
-    return {row_id.rpartition("/")[2] for column in ids for row_id in column.to_pylist()}
-
-
-def read_raw(root: Path, snapshot_id: str, split: Split) -> Raw:
-    """What a bundle scores of one split, in the order of its rows: their texts or, without texts, their word ranks.
-
-    Raises:
-        ContentError: The snapshot is missing or damaged.
-    """
-    path = _verified(root, snapshot_id) / f"{split}-texts.parquet"
-    if not path.is_file():
-        return read_rows(root, snapshot_id, split).tokens
-    texts: Raw = pq.read_table(path)["text"].combine_chunks().cast(pa.string())
-    return texts
-
-
-def read_vocabulary(root: Path, snapshot_id: str) -> dict[str, Any] | None:
-    """The vocabulary that turned a snapshot's texts into ranks, as plain JSON; None where it holds no texts.
-
-    Raises:
-        ContentError: The snapshot is missing or damaged.
-    """
-    path = _verified(root, snapshot_id) / _VOCABULARY_FILE
-    if not path.is_file():
-        return None
-    vocabulary: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return vocabulary
+    return open_snapshot(root, snapshot_id).content_hashes()
 
 
 def take_raw(raw: Raw, indices: npt.NDArray[np.integer]) -> Raw:
@@ -204,13 +220,6 @@ def _test_id(test: Rows, *, is_text: bool) -> str:
     if not is_text:
         return content_id({"test": test})
     return sha256_of_json(sorted(zip(content_hashes(test), test.labels.tolist(), strict=True)))
-
-
-def _verified(root: Path, snapshot_id: str) -> Path:
-    folder = root / snapshot_id
-    if read_manifest(folder).get("id") != snapshot_id:
-        raise ContentError(f"{folder} holds another snapshot than its name says.")
-    return folder
 
 
 def _write_texts(folder: Path, texts: Texts) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -22,16 +22,16 @@ from storage.matrices import FeaturizedSnapshot, Matrix, read_featurized, read_m
 from storage.metrics.stages import measured_stage
 from storage.metrics.store import MetricsStore
 from storage.options import RunOptions
-from storage.records import SPLITS, Candidate, SnapshotRecord, Split, TrainedReference
+from storage.records import Candidate, SnapshotRecord, TrainedReference
 from storage.sequences import Sequences
 from storage.settings import Settings
-from storage.snapshots import Rows, read_raw, read_rows, read_vocabulary, take_raw
+from storage.snapshots import Raw, Rows, open_snapshot, take_raw
 from storage.versions import library_versions
 from tasks.checks import MODEL_CHECKS, log_results, run_checks
 from tasks.checks.base import CheckedModel, Features, Probabilities
-from tasks.evaluation.account import describe_mistakes, describe_split, positions_of_mistakes
+from tasks.evaluation.account import describe_mistakes, positions_of_mistakes
 from tasks.evaluation.alignment import join_by_id
-from tasks.evaluation.fresh_process import score_in_fresh_process
+from tasks.evaluation.fresh_process import FreshProcess
 from tasks.evaluation.metrics import evaluate as measure
 from tasks.features.encoding import Encoder
 from tasks.training.runtime import prepare_keras
@@ -50,41 +50,60 @@ def evaluate(
 
     A model that fails a check is a candidate all the same: the promotion rule rejects it, by the check's name.
     """
-    prepare_keras()
-    from tasks.features.batching import logits, predict, without_sigmoid
-
     settings = Settings.from_environment()
     store = MetricsStore(settings.database_url)
-    with measured_stage(store, run_id, f"evaluate {trained.model}"):
-        model = load_model(Path(trained.folder) / MODEL_FILE)
-        answer: Answer = partial(predict, model)
-        validation = _predictions(answer, read_matrix(settings.matrices, matrices_id, "validation"))
-        matrix = read_matrix(settings.matrices, matrices_id, "test")
-        test = _predictions(answer, matrix)
-        featurized = read_featurized(settings.matrices, matrices_id)
-        vocabulary = read_vocabulary(settings.snapshots, snapshot.id)
-        rows = {name: read_rows(settings.snapshots, snapshot.id, name) for name in SPLITS}
-        test = _with_slices(test, rows["test"])
-        write_account(Path(trained.folder), _account(settings, snapshot, featurized, rows, test))
-        digest = _publish(run_id, trained, snapshot, featurized, test, options, vocabulary)
-        candidate = _candidate(run_id, trained, digest, validation, test)
-        checked = CheckedModel(
-            matrix=matrix,
-            predictions=test,
-            validation=candidate.validation,
-            test=candidate.test,
-            epochs=candidate.epochs,
-            max_epochs=options.epochs,
-            predict=answer,
-            logits=partial(logits, without_sigmoid(model)),
-            reload=_reload(settings, snapshot, matrix, digest),
-        )
-        candidate = replace(candidate, checks=run_checks(MODEL_CHECKS, checked, options.checks))
-        store.record_candidate(candidate)
-        # From here on the bundle is what a later training of the same key takes.
-        checkpoint_file(settings.checkpoints, candidate.training_key).unlink(missing_ok=True)
+    with FreshProcess() as fresh:
+        if options.checks.reload != "off":
+            # While this process predicts, it loads Keras.
+            fresh.start()
+        prepare_keras()
+        from tasks.features.batching import logits, predict, without_sigmoid
+
+        with measured_stage(store, run_id, f"predict {trained.model}"):
+            featurized = read_featurized(settings.matrices, matrices_id)
+            model = load_model(Path(trained.folder) / MODEL_FILE)
+            answer: Answer = partial(predict, model)
+            validation = _predictions(answer, read_matrix(settings.matrices, matrices_id, "validation"))
+            matrix = read_matrix(settings.matrices, matrices_id, "test")
+            test = _predictions(answer, matrix)
+        with measured_stage(store, run_id, f"evaluate {trained.model}"):
+            reviews = _TestReviews.read(settings, snapshot)
+            test = _with_slices(test, reviews.rows)
+            write_account(Path(trained.folder), _account(featurized, reviews, test))
+            digest = _publish(run_id, trained, snapshot, featurized, test, options, reviews.vocabulary)
+            candidate = _candidate(run_id, trained, digest, validation, test)
+            checked = CheckedModel(
+                matrix=matrix,
+                predictions=test,
+                validation=candidate.validation,
+                test=candidate.test,
+                epochs=candidate.epochs,
+                max_epochs=options.epochs,
+                predict=answer,
+                logits=partial(logits, without_sigmoid(model)),
+                reload=_reload(fresh, settings.bundles, digest, reviews, matrix),
+            )
+            candidate = replace(candidate, checks=run_checks(MODEL_CHECKS, checked, options.checks))
+            store.record_candidate(candidate)
+            # From here on the bundle is what a later training of the same key takes.
+            checkpoint_file(settings.checkpoints, candidate.training_key).unlink(missing_ok=True)
     _log(candidate)
     return candidate
+
+
+@dataclass(frozen=True, eq=False)
+class _TestReviews:
+    """What a snapshot holds of the test rows, each file read once; `raw` is in the order of `rows`."""
+
+    rows: Rows
+    raw: Raw
+    vocabulary: dict[str, Any] | None
+
+    @classmethod
+    def read(cls, settings: Settings, snapshot: SnapshotRecord) -> Self:
+        stored = open_snapshot(settings.snapshots, snapshot.id)
+        rows, vocabulary = stored.rows("test"), stored.vocabulary()
+        return cls(rows, rows.tokens if vocabulary is None else stored.raw("test"), vocabulary)
 
 
 def _predictions(answer: Answer, matrix: Matrix) -> Predictions:
@@ -99,18 +118,11 @@ def _with_slices(predictions: Predictions, rows: Rows) -> Predictions:
     return replace(predictions, num_words=taken.tokens.lengths.astype(np.int32), ratings=taken.ratings)
 
 
-def _account(
-    settings: Settings,
-    snapshot: SnapshotRecord,
-    featurized: FeaturizedSnapshot,
-    rows: Mapping[Split, Rows],
-    test: Predictions,
-) -> Account:
-    encoder = Encoder.from_json(featurized.encoder)
+def _account(featurized: FeaturizedSnapshot, reviews: _TestReviews, test: Predictions) -> Account:
     return Account(
-        max_length=encoder.max_length,
-        splits=tuple(describe_split(name, rows[name], encoder) for name in SPLITS),
-        mistakes=describe_mistakes(test, rows["test"], read_raw(settings.snapshots, snapshot.id, "test")),
+        max_length=Encoder.from_json(featurized.encoder).max_length,
+        splits=featurized.tables,
+        mistakes=describe_mistakes(test, reviews.rows, reviews.raw),
         num_mistakes=len(positions_of_mistakes(test)),
     )
 
@@ -136,16 +148,14 @@ def _candidate(
 
 
 def _reload(
-    settings: Settings, snapshot: SnapshotRecord, matrix: Matrix, digest: str
+    fresh: FreshProcess, bundles: Path, digest: str, reviews: _TestReviews, matrix: Matrix
 ) -> Callable[[Positions], Probabilities]:
     """How to score rows of the matrix with the published bundle, from raw reviews, as a user of the champion will."""
 
     def reload(positions: Positions) -> Probabilities:
-        rows = read_rows(settings.snapshots, snapshot.id, "test")
-        ids = matrix.sequence_ids.take(pa.array(positions))
-        raw = read_raw(settings.snapshots, snapshot.id, "test")
-        sample = take_raw(raw, join_by_id(ids, rows.ids, np.arange(len(rows.ids))))
-        return score_in_fresh_process(settings.bundles, digest, sample)
+        ids, rows = matrix.sequence_ids.take(pa.array(positions)), reviews.rows
+        sample = take_raw(reviews.raw, join_by_id(ids, rows.ids, np.arange(len(rows.ids))))
+        return fresh.score(bundles, digest, sample)
 
     return reload
 

@@ -14,8 +14,9 @@ from storage.metrics.store import MetricsStore
 from storage.options import RunOptions
 from storage.records import SPLITS, SnapshotRecord
 from storage.settings import Settings
-from storage.snapshots import read_rows, read_vocabulary
+from storage.snapshots import open_snapshot
 from storage.versions import code_digest
+from tasks.evaluation.account import describe_split
 from tasks.features.matrices import fit_and_featurize
 from tasks.features.vocabulary import Vocabulary
 
@@ -37,8 +38,9 @@ def featurize(run_id: str, snapshot: SnapshotRecord, options: RunOptions) -> str
         if found is not None:
             logger.info("features %s: made before, of the same snapshot, options and code", found[:12])
             return found
-        splits = {name: read_rows(settings.snapshots, snapshot.id, name) for name in SPLITS}
-        words = read_vocabulary(settings.snapshots, snapshot.id)
+        stored = open_snapshot(settings.snapshots, snapshot.id)
+        splits = {name: stored.rows(name) for name in SPLITS}
+        words = stored.vocabulary()
         vocabulary = Vocabulary.from_json(words) if words else None
         matrices, encoder, scaler = fit_and_featurize(splits, options.features, vocabulary)
         matrices_id = write_matrices(
@@ -47,6 +49,7 @@ def featurize(run_id: str, snapshot: SnapshotRecord, options: RunOptions) -> str
             snapshot_id=snapshot.id,
             encoder=encoder.to_json(),
             scaler=scaler.to_json(),
+            tables=[describe_split(name, splits[name], encoder) for name in SPLITS],
             key=key,
         )
     logger.info("features %s: reviews cut to their last %d tokens", matrices_id[:12], encoder.max_length)

@@ -32,7 +32,7 @@ from storage.records import (
     SnapshotRecord,
 )
 from storage.settings import Settings
-from storage.snapshots import Raw, read_raw, read_rows
+from storage.snapshots import Raw, open_snapshot
 from tasks.evaluation.alignment import join_by_id
 from tasks.evaluation.metrics import predicted_labels
 from tasks.evaluation.paired import compare_accuracy, compare_auc
@@ -166,10 +166,10 @@ class _Opponents:
         """Every candidate with one opponent: None if there is none, a reason if it cannot be scored."""
         if opponent is None:
             return [None] * len(candidates)
-        rows = read_rows(self.settings.snapshots, self.snapshot.id, "test")
+        stored = open_snapshot(self.settings.snapshots, self.snapshot.id)
+        rows = stored.rows("test")
         try:
-            reviews = read_raw(self.settings.snapshots, self.snapshot.id, "test")
-            probabilities = _score_champion(self.settings, opponent, reviews)
+            probabilities = _score_champion(self.settings, opponent, stored.raw("test"))
         except ContentError as error:
             # Without the opponent's answer nothing shows that a candidate is better: the gate fails.
             logger.error("the %s %s cannot be scored: %s", role, opponent.candidate_id, error)

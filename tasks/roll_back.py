@@ -17,7 +17,7 @@ from storage.metrics.store import MetricsStore
 from storage.options import CheckOptions
 from storage.records import Champion, Decision, Gate
 from storage.settings import Settings
-from storage.snapshots import read_raw, read_rows, take_raw
+from storage.snapshots import open_snapshot, take_raw
 from tasks.evaluation.alignment import join_by_id
 from tasks.evaluation.fresh_process import score_in_fresh_process
 from tasks.promotion.gates import RELOAD
@@ -76,10 +76,11 @@ def _gate_reload(settings: Settings, champion: Champion) -> Gate:
     bound = CheckOptions().reload_tolerance
     try:
         stored = read_test_predictions(settings.bundles, champion.bundle)
-        rows = read_rows(settings.snapshots, champion.snapshot_id, "test")
+        snapshot = open_snapshot(settings.snapshots, champion.snapshot_id)
+        rows = snapshot.rows("test")
         positions = np.unique(np.linspace(0, len(rows.ids) - 1, _RELOADED_ROWS).astype(np.int64))
         expected = join_by_id(rows.ids.take(pa.array(positions)), stored.row_ids, stored.probabilities)
-        sample = take_raw(read_raw(settings.snapshots, champion.snapshot_id, "test"), positions)
+        sample = take_raw(snapshot.raw("test"), positions)
         again = score_in_fresh_process(settings.bundles, champion.bundle, sample)
     except ContentError as error:
         return Gate(RELOAD, "fail", None, None, f"the champion cannot be put back: {str(error).rstrip('.')}")

@@ -18,7 +18,7 @@ from storage.options import RunOptions
 from storage.records import SPLITS, CheckResult, Contents, SnapshotRecord
 from storage.sequences import Sequences
 from storage.settings import Settings
-from storage.snapshots import Rows, read_rows, read_vocabulary
+from storage.snapshots import Rows, open_snapshot
 from tasks.checks import DATA_CHECKS, log_results, run_checks
 from tasks.checks.base import CheckedData
 from tasks.features.encoding import Encoder
@@ -36,11 +36,12 @@ def validate(
     settings = Settings.from_environment()
     store = MetricsStore(settings.database_url)
     with measured_stage(store, run_id, "validate"):
-        words = read_vocabulary(settings.snapshots, snapshot.id)
+        stored = open_snapshot(settings.snapshots, snapshot.id)
+        words = stored.vocabulary()
         vocabulary = Vocabulary.from_json(words) if words else None
         featurized = read_featurized(settings.matrices, matrices_id)
         data = CheckedData(
-            rows={name: read_rows(settings.snapshots, snapshot.id, name) for name in SPLITS},
+            rows={name: stored.rows(name) for name in SPLITS},
             matrices={name: read_matrix(settings.matrices, matrices_id, name) for name in SPLITS},
             encoder=Encoder.from_json(featurized.encoder),
             scaler=Scaler.from_json(featurized.scaler),
@@ -60,8 +61,8 @@ def _reference(settings: Settings, snapshot: SnapshotRecord, today: Vocabulary |
     if champion is None:
         return None
     try:
-        rows = read_rows(settings.snapshots, champion.snapshot_id, "train")
-        theirs = read_vocabulary(settings.snapshots, champion.snapshot_id)
+        stored = open_snapshot(settings.snapshots, champion.snapshot_id)
+        rows, theirs = stored.rows("train"), stored.vocabulary()
     except ContentError as error:
         return str(error)
     if (today is None) != (theirs is None):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import numpy as np
 import numpy.typing as npt
@@ -34,8 +35,8 @@ def child(monkeypatch: pytest.MonkeyPatch) -> Callable[[float | Exception], None
     # The bundle keeps its rows in an order of its own.
     order = np.arange(NUM_ROWS)[::-1]
     stored = Predictions(rows.ids.take(order), rows.labels[order], probabilities[order])
-    monkeypatch.setattr(task, "read_rows", lambda *_: rows)
-    monkeypatch.setattr(task, "read_raw", lambda *_: tokens)
+    snapshot = SimpleNamespace(rows=lambda _: rows, raw=lambda _: tokens)
+    monkeypatch.setattr(task, "open_snapshot", lambda *_: snapshot)
     monkeypatch.setattr(task, "read_test_predictions", lambda *_: stored)
 
     def answer(moved: float | Exception) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from storage.accounts import SplitTable, Spread
 from storage.content import MANIFEST
 from storage.errors import ContentError
 from storage.matrices import Matrix, read_featurized, read_matrix, write_matrices
@@ -17,6 +18,9 @@ Flip = Callable[[Path, int], None]
 
 ENCODER = {"num_words": 100, "max_length": 3}
 SCALER = {"mean": [0.1, -2.5], "scale": [1.0, 1e-300]}
+
+SPREAD = Spread(1.5, 0.1, (0.0, 0.25, 0.5, 0.75, 1.0, 1 / 3))
+TABLES = [SplitTable("train", 7, 3, 1, SPREAD, {"length": SPREAD})]
 
 
 def matrix(name: str, num_rows: int) -> Matrix:
@@ -40,7 +44,7 @@ def matrices() -> dict[Split, Matrix]:
 
 
 def write(root: Path, matrices: dict[Split, Matrix]) -> str:
-    return write_matrices(root, matrices, snapshot_id="s1", encoder=ENCODER, scaler=SCALER)
+    return write_matrices(root, matrices, snapshot_id="s1", encoder=ENCODER, scaler=SCALER, tables=TABLES)
 
 
 def test_matrices_come_back_as_they_were_written(tmp_path: Path, matrices: dict[Split, Matrix]) -> None:
@@ -87,7 +91,7 @@ def test_what_is_known_of_all_splits_is_read_without_loading_them(
     featurized = read_featurized(tmp_path, matrices_id)
 
     assert (featurized.id, featurized.snapshot_id) == (matrices_id, "s1")
-    assert (featurized.encoder, featurized.scaler) == (ENCODER, SCALER)
+    assert (featurized.encoder, featurized.scaler, featurized.tables) == (ENCODER, SCALER, tuple(TABLES))
 
 
 def test_the_same_matrices_make_one_folder(tmp_path: Path, matrices: dict[Split, Matrix]) -> None:

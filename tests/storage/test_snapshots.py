@@ -20,10 +20,9 @@ from storage.snapshots import (
     Texts,
     content_hashes,
     content_id,
+    open_snapshot,
     read_content_hashes,
-    read_raw,
     read_rows,
-    read_vocabulary,
     row_ids,
     take_raw,
     write_snapshot,
@@ -237,9 +236,9 @@ def test_texts_and_their_vocabulary_come_back(tmp_path: Path, splits: dict[Split
     record = write(tmp_path, splits, texts=texts(splits))
 
     assert record.vocabulary == sha256_of_json({"tokenization": "words", "words": ["a", "b"]})
-    assert read_vocabulary(tmp_path, record.id) == {"tokenization": "words", "words": ["a", "b"]}
+    assert open_snapshot(tmp_path, record.id).vocabulary() == {"tokenization": "words", "words": ["a", "b"]}
     for split in SPLITS:
-        raw = read_raw(tmp_path, record.id, split)
+        raw = open_snapshot(tmp_path, record.id).raw(split)
         assert not isinstance(raw, Sequences)
         assert raw.to_pylist() == [f"what {row_id} says" for row_id in splits[split].ids.to_pylist()]
         assert_same_rows(read_rows(tmp_path, record.id, split), splits[split])
@@ -249,8 +248,8 @@ def test_without_texts_word_ranks_are_what_is_scored(tmp_path: Path, splits: dic
     record = write(tmp_path, splits)
 
     assert record.vocabulary == ""
-    assert read_vocabulary(tmp_path, record.id) is None
-    raw = read_raw(tmp_path, record.id, "train")
+    assert open_snapshot(tmp_path, record.id).vocabulary() is None
+    raw = open_snapshot(tmp_path, record.id).raw("train")
     assert isinstance(raw, Sequences)
     assert raw.values.tolist() == splits["train"].tokens.values.tolist()
 
@@ -293,4 +292,4 @@ def test_changed_texts_are_not_read(tmp_path: Path, splits: dict[Split, Rows], f
     record = write(tmp_path, splits, texts=texts(splits))
     flip(tmp_path / record.id / "test-texts.parquet", 20)
     with pytest.raises(ContentError, match="has changed since it was published"):
-        read_raw(tmp_path, record.id, "test")
+        open_snapshot(tmp_path, record.id).raw("test")

@@ -25,7 +25,7 @@ from storage.matrices import Matrix, read_matrix
 from storage.options import ColumnOptions
 from storage.records import Split
 from storage.sequences import Sequences
-from storage.snapshots import Rows, read_raw, read_vocabulary
+from storage.snapshots import Rows, StoredSnapshot, open_snapshot
 from tasks.features.encoding import Encoder
 from tasks.features.matrices import fit_and_featurize
 from tasks.features.review_features import review_features
@@ -487,23 +487,35 @@ def _words_of_another_week(monkeypatch: pytest.MonkeyPatch) -> None:
     """The published vocabulary is not the one that the model was trained with: the same words by other ranks."""
     _in_texts(lambda of: of)(monkeypatch)
 
-    def broken(*given: Any) -> dict[str, Any]:
-        vocabulary = read_vocabulary(*given)
-        assert vocabulary is not None
-        return {**vocabulary, "words": vocabulary["words"][::-1]}
+    vocabulary = StoredSnapshot.vocabulary
 
-    monkeypatch.setattr("tasks.evaluate.read_vocabulary", broken)
+    def broken(stored: StoredSnapshot) -> dict[str, Any]:
+        read = vocabulary(stored)
+        assert read is not None
+        return {**read, "words": read["words"][::-1]}
+
+    _in_evaluation(monkeypatch, "vocabulary", broken)
 
 
 def _split_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever scores splits text into words otherwise than whoever trained."""
     _in_texts(lambda of: of)(monkeypatch)
-    raw = read_raw
+    raw = StoredSnapshot.raw
 
-    def broken(*given: Any) -> Any:
-        return pc.replace_substring(raw(*given), "e", "é")
+    def broken(stored: StoredSnapshot, split: Split) -> Any:
+        return pc.replace_substring(raw(stored, split), "e", "é")
 
-    monkeypatch.setattr("tasks.evaluate.read_raw", broken)
+    _in_evaluation(monkeypatch, "raw", broken)
+
+
+def _in_evaluation(monkeypatch: pytest.MonkeyPatch, name: str, broken: Callable[..., Any]) -> None:
+    """Whoever evaluates reads the snapshot through a method that is broken."""
+
+    class Broken(StoredSnapshot):
+        pass
+
+    setattr(Broken, name, broken)
+    monkeypatch.setattr("tasks.evaluate.open_snapshot", lambda *given: Broken(open_snapshot(*given).folder))
 
 
 def _nothing(_: pytest.MonkeyPatch) -> None:

@@ -4,21 +4,25 @@ import logging
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from storage.accounts import read_account
 from storage.bundles import MODEL_FILE, read_test_predictions
 from storage.checkpoints import Checkpoint, checkpoint_file, write_checkpoint
-from storage.content import make_staging
+from storage.content import make_staging, read_manifest
 from storage.matrices import write_matrices
 from storage.metrics.store import MetricsStore
 from storage.options import FeatureOptions, RunOptions
-from storage.records import Candidate, Epoch, RunStart, SnapshotRecord, Split, TrainedReference
+from storage.records import SPLITS, Candidate, Epoch, RunStart, SnapshotRecord, Split, TrainedReference
+from storage.sequences import Sequences
 from storage.settings import Settings
-from storage.snapshots import Rows, write_snapshot
+from storage.snapshots import Rows, StoredSnapshot, write_snapshot
 from tasks.evaluate import evaluate
+from tasks.evaluation.account import describe_split
 from tasks.features.matrices import fit_and_featurize
 
 pytestmark = pytest.mark.usefixtures("keras_prepared")
@@ -48,6 +52,7 @@ def evaluated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, splits: dict[Spli
             snapshot_id=snapshot.id,
             encoder=encoder.to_json(),
             scaler=scaler.to_json(),
+            tables=[describe_split(name, splits[name], encoder) for name in SPLITS],
         )
         run_id = started_run(MetricsStore(settings.database_url), snapshot)
         trained = TrainedReference("baseline_avgpool", staged(settings, bias), "cpu", 1, 2, 3.0, EPOCHS, KEY)
@@ -115,6 +120,36 @@ def test_the_bundle_tells_of_the_reviews_and_of_its_mistakes(
     assert said.num_words is not None
     assert dict(zip(said.row_ids.to_pylist(), said.num_words.tolist(), strict=True)) == by_id
     assert said.ratings is None
+
+
+def test_nothing_is_verified_read_or_predicted_twice(
+    evaluated: Callable[..., Candidate], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tasks.features import batching
+
+    done = list[str | int]()
+    rows, predict = StoredSnapshot.rows, batching.predict
+
+    def verify(folder: Path, **given: Any) -> dict[str, Any]:
+        done.append(folder.parent.name)
+        return read_manifest(folder, **given)
+
+    def read(stored: StoredSnapshot, split: Split) -> Rows:
+        done.append(split)
+        return rows(stored, split)
+
+    def predict_some(model: object, sequences: Sequences, *given: Any) -> npt.NDArray[np.float32]:
+        done.append(len(sequences))
+        return predict(model, sequences, *given)
+
+    for module in ("snapshots", "matrices"):
+        monkeypatch.setattr(f"storage.{module}.read_manifest", verify)
+    monkeypatch.setattr(StoredSnapshot, "rows", read)
+    monkeypatch.setattr(batching, "predict", predict_some)
+    evaluated(0.0)
+
+    # 40 validation rows and 60 test rows; a check is about what comes of the latter in another order.
+    assert done == ["matrices", 40, 60, "snapshots", "test", 60]
 
 
 def test_a_model_that_says_nan_is_published_recorded_and_named_by_its_check(

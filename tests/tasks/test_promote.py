@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import numpy.typing as npt
@@ -90,8 +91,9 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
             raise ContentError(said)
         return said
 
-    monkeypatch.setattr(task, "read_rows", lambda *_: ROWS)
-    monkeypatch.setattr(task, "read_raw", lambda *_: ROWS.tokens)
+    monkeypatch.setattr(
+        task, "open_snapshot", lambda *_: SimpleNamespace(rows=lambda _: ROWS, raw=lambda _: ROWS.tokens)
+    )
     monkeypatch.setattr(task, "read_test_predictions", predictions)
     monkeypatch.setattr(task, "_score_champion", score)
     return world

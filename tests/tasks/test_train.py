@@ -47,6 +47,7 @@ class Bench:
             splits,  # type: ignore[arg-type]
             snapshot_id="s",
             encoder={"num_words": NUM_WORDS},
+            tables=[],
             scaler={},
         )
 

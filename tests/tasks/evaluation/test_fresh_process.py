@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -16,7 +18,7 @@ from storage.content import make_staging
 from storage.errors import ContentError
 from storage.sequences import Sequences
 from tasks.checks.base import CheckedData
-from tasks.evaluation.fresh_process import score_in_fresh_process
+from tasks.evaluation.fresh_process import FreshProcess, score_in_fresh_process
 
 pytestmark = pytest.mark.usefixtures("keras_prepared")
 
@@ -154,3 +156,23 @@ def test_the_child_is_killed_when_this_process_is_interrupted(
     thread.join()
     assert time.monotonic() - started < 60
     assert children() == []
+
+
+def test_a_process_that_was_started_before_gives_the_same(bundles: Path, digest: str, tokens: Sequences) -> None:
+    with FreshProcess() as fresh:
+        fresh.start()
+        found = fresh.score(bundles, digest, tokens)
+    assert np.array_equal(found, score_in_fresh_process(bundles, digest, tokens))
+
+
+def test_a_process_that_nothing_is_asked_of_is_killed(children: Callable[[], list[psutil.Process]]) -> None:
+    with FreshProcess() as fresh:
+        fresh.start()
+        assert len(children()) == 1
+    assert children() == []
+
+
+def test_a_process_whose_parent_is_gone_ends_by_itself() -> None:
+    command = [sys.executable, "-m", "tasks.evaluation.fresh_process"]
+    done = subprocess.run(command, cwd=Path(__file__).parents[3], stdin=subprocess.DEVNULL, timeout=180, check=False)
+    assert done.returncode == 0

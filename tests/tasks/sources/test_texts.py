@@ -12,7 +12,7 @@ from storage.errors import SourceError
 from storage.options import ColumnOptions, DataOptions
 from storage.records import SPLITS, Split
 from storage.sequences import Sequences
-from storage.snapshots import content_hashes, read_raw, read_rows, read_vocabulary, write_snapshot
+from storage.snapshots import content_hashes, open_snapshot, write_snapshot
 from tasks.features.vocabulary import Vocabulary
 from tasks.sources.base import Limits
 from tasks.sources.files import open_path
@@ -256,12 +256,13 @@ def test_the_same_content_gives_the_same_snapshot_and_its_texts_come_back(bench:
 
     assert write(bench.gather_rows(reviews(300))) == snapshot_id
     assert write(bench.gather_rows(reviews(301))) != snapshot_id
-    vocabulary = read_vocabulary(tmp_path / "snapshots", snapshot_id)
+    stored = open_snapshot(tmp_path / "snapshots", snapshot_id)
+    vocabulary = stored.vocabulary()
     assert vocabulary is not None
     assert vocabulary == found.texts.vocabulary
     for split in SPLITS:
-        texts = read_raw(tmp_path / "snapshots", snapshot_id, split)
+        texts = stored.raw(split)
         assert not isinstance(texts, Sequences)
         assert texts.to_pylist() == texts_of(found, split)
         ranks = Vocabulary.from_json(vocabulary).ranks(texts)
-        assert ranks.values.tolist() == read_rows(tmp_path / "snapshots", snapshot_id, split).tokens.values.tolist()
+        assert ranks.values.tolist() == stored.rows(split).tokens.values.tolist()

@@ -35,7 +35,7 @@ PATIENT = OPTIONS.model_copy(update={"early_stopping_patience": 100, "learning_r
 
 def written(root: Path, train: Matrix) -> dict[str, Any]:
     splits = {"train": train, "validation": VALIDATION, "test": VALIDATION}
-    matrices_id = write_matrices(root, splits, snapshot_id="s", encoder={}, scaler={})  # type: ignore[arg-type]
+    matrices_id = write_matrices(root, splits, snapshot_id="s", encoder={}, scaler={}, tables=[])  # type: ignore[arg-type]
     return {"matrices": root, "matrices_id": matrices_id}
 
 
