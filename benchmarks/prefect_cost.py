@@ -5,8 +5,8 @@
 Both ways run the same flows, whose tasks do nothing but call the function that a plain loop calls too, each way in a
 home of its own and in several processes, of which the medians count. Without a server, the first flow run of a process
 starts a temporary one; the very first in a home makes that server's database as well, once and for all, and is told by
-itself. The share is held against the last retraining that ran to its decision in the metrics store, of as many tasks as
-it had stages, and a report.
+itself. The share is held against the last retraining that ran to its decision in the metrics store, which has no
+more tasks than stages, and one for its report.
 """
 
 from __future__ import annotations
@@ -153,7 +153,7 @@ def last_retraining(reader: MetricsReader) -> dict[str, Any]:
 
 
 def share_of(cost: Mapping[str, float], retraining: Mapping[str, Any]) -> float:
-    """Prefect's share of the whole time of a retraining; its report is one more task than it has stages."""
+    """Prefect's share of the whole time of a retraining, of no more tasks than stages, and one for its report."""
     prefect = cost["import"] + cost["first_run"] + (retraining["stages"] + 1) * cost["task"]
     return float(prefect / (retraining["seconds"] + prefect))
 

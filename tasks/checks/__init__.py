@@ -27,6 +27,8 @@ from tasks.checks.reload import check_reload
 from tasks.checks.row_alignment import check_row_alignment
 from tasks.checks.split import check_split
 
+PROBE = "probe"
+
 # In the order in which a person would want to know.
 DATA_CHECKS: tuple[Check[CheckedData], ...] = (
     Check("contents", "contents", check_contents),
@@ -37,7 +39,7 @@ DATA_CHECKS: tuple[Check[CheckedData], ...] = (
     Check("leakage", "leakage", check_leakage),
     Check("degenerate reviews", "degenerate_reviews", check_degenerate_reviews),
     Check("label association", "label_association", check_label_association),
-    Check("probe", "probe", check_probe),
+    Check(PROBE, "probe", check_probe),
     Check("drift", "drift", check_drift),
 )
 

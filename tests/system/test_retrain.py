@@ -56,7 +56,8 @@ def test_a_run_is_recorded_from_its_source_to_its_decision(first_run: dict[str, 
     assert all(gate["verdict"] in ("pass", "not applicable") for gate in decision["gates"])
     assert decision["diagnosis"] == []
     assert {stage["name"] for stage in first_run["stages"]} == {
-        *("ingest", "featurize", "validate", "train baseline_avgpool", "evaluate baseline_avgpool", "promote"),
+        *("ingest", "featurize", "validate", "probe", "train baseline_avgpool"),
+        *("predict baseline_avgpool", "evaluate baseline_avgpool", "promote"),
     }
     assert first_run["device"].startswith(("cpu", "gpu"))
     assert first_run["versions"]["keras"]
@@ -284,7 +285,7 @@ def test_a_check_alone_trains_nothing_and_says_that_the_data_is_fit(shell: Shell
     # The same reviews as the main job's, and so the same snapshot.
     assert recorded["snapshot_id"] == first_run["snapshot_id"]
     assert (recorded["flow"], recorded["seed"], recorded["decisions"]) == ("check", None, [])
-    assert [stage["name"] for stage in recorded["stages"]] == ["ingest", "featurize", "validate"]
+    assert [stage["name"] for stage in recorded["stages"]] == ["ingest", "featurize", "validate", "probe"]
     assert "fit to be trained on" in shell.retrain("history", "--limit", "1").stdout
 
 

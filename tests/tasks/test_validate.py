@@ -1,20 +1,27 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pytest
 
-from storage.options import CheckOptions, FeatureOptions
-from storage.records import CheckResult
+from storage.metrics.store import MetricsStore
+from storage.options import CheckOptions, FeatureOptions, RunOptions
+from storage.records import CheckResult, Contents, Split
 from storage.sequences import Sequences
-from storage.snapshots import Rows
+from storage.settings import Settings
+from storage.snapshots import Rows, write_snapshot
+from tasks.checks import DATA_CHECKS
 from tasks.checks.base import CheckedData
 from tasks.checks.drift import check_drift
 from tasks.features.matrices import fit_and_featurize
 from tasks.features.tokenization import WordTable, split_into_words
 from tasks.features.vocabulary import Vocabulary
-from tasks.validate import _translated
+from tasks.featurize import featurize
+from tasks.validate import _translated, validate
+from tests.storage.conftest import Bench
 
 
 def week(seed: int, count: int = 600) -> tuple[Rows, Vocabulary]:
@@ -57,3 +64,24 @@ def test_a_week_like_the_one_before_has_not_drifted_though_each_has_its_own_rare
     unknown = np.append(vocabulary.ranks_of_table(theirs.words), vocabulary.oov_rank)[before.tokens.values - 1]
     naive = replace(before, tokens=Sequences(unknown, before.tokens.offsets))
     assert drift(today, vocabulary, naive).verdict == "fail"
+
+
+def test_all_checks_are_recorded_in_their_order_and_the_probe_is_a_stage_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, splits: dict[Split, Rows]
+) -> None:
+    monkeypatch.setenv("RETRAIN_HOME", str(tmp_path))
+    monkeypatch.delenv("RETRAIN_DATABASE_URL", raising=False)
+    settings = Settings.from_environment()
+    settings.prepare()
+    snapshot = write_snapshot(settings.snapshots, splits, line="test", origin="", reason="", sha256="", split_seed=1)
+    bench = Bench(MetricsStore(settings.database_url))
+    run_id = bench.start_run()
+    bench.store.record_snapshot(run_id, snapshot)
+    matrices_id = featurize.fn(run_id, snapshot, RunOptions())
+
+    results = validate.fn(run_id, snapshot, Contents(220), matrices_id, RunOptions())
+
+    run = bench.reader.run(run_id)
+    names = [check.name for check in DATA_CHECKS]
+    assert [result.name for result in results] == [check["name"] for check in run["checks"]] == names
+    assert [stage["name"] for stage in run["stages"]] == ["featurize", "validate", "probe"]
