@@ -28,6 +28,7 @@ PARTS = {
     "tokenization": True,
     "featurization": True,
     "scoring": True,
+    "whole_run": True,
 }
 """The parts in the order of the table, each a module of this folder, and whether it takes `--reviews`."""
 
