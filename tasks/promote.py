@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 import numpy.typing as npt
@@ -32,7 +32,7 @@ from storage.records import (
     SnapshotRecord,
 )
 from storage.settings import Settings
-from storage.snapshots import Raw, open_snapshot
+from storage.snapshots import Raw, Rows, open_snapshot
 from tasks.evaluation.alignment import join_by_id
 from tasks.evaluation.metrics import predicted_labels
 from tasks.evaluation.paired import compare_accuracy, compare_auc
@@ -160,16 +160,21 @@ class _Opponents:
     spent: int
     options: RunOptions
 
+    @cached_property
+    def _test(self) -> tuple[Rows, Raw]:
+        """The test rows, read once for all opponents, and not where there are none."""
+        stored = open_snapshot(self.settings.snapshots, self.snapshot.id)
+        return stored.rows("test"), stored.raw("test")
+
     def compare(
         self, opponent: Champion | None, candidates: Sequence[Candidate], role: str
     ) -> Sequence[Comparison | str | None]:
         """Every candidate with one opponent: None if there is none, a reason if it cannot be scored."""
         if opponent is None:
             return [None] * len(candidates)
-        stored = open_snapshot(self.settings.snapshots, self.snapshot.id)
-        rows = stored.rows("test")
+        rows, reviews = self._test
         try:
-            probabilities = _score_champion(self.settings, opponent, stored.raw("test"))
+            probabilities = _score_champion(self.settings, opponent, reviews)
         except ContentError as error:
             # Without the opponent's answer nothing shows that a candidate is better: the gate fails.
             logger.error("the %s %s cannot be scored: %s", role, opponent.candidate_id, error)

@@ -44,6 +44,7 @@ class World:
         self.bench = bench
         self.says: dict[str, Probabilities | str] = {}
         self.scored: list[str] = []
+        self.opened: list[str] = []
         self.snapshot: SnapshotRecord = bench.snapshot(bench.start_run())
 
     def candidate(self, correct: int, run_id: str | None = None, model: str = "baseline_avgpool") -> Candidate:
@@ -56,6 +57,7 @@ class World:
     def promote(self, *candidates: Candidate, dry_run: bool = False, **gates: object) -> list[Decision]:
         options = RunOptions(dry_run=dry_run, gates=GateOptions.model_validate(gates))
         self.scored.clear()
+        self.opened.clear()
         return task.promote.fn(candidates[0].run_id, candidates, CHECKS, self.snapshot, options)
 
     def propose(self, *candidates: Candidate) -> Proposal:
@@ -91,9 +93,11 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
             raise ContentError(said)
         return said
 
-    monkeypatch.setattr(
-        task, "open_snapshot", lambda *_: SimpleNamespace(rows=lambda _: ROWS, raw=lambda _: ROWS.tokens)
-    )
+    def opened(_root: Path, snapshot_id: str) -> SimpleNamespace:
+        world.opened.append(snapshot_id)
+        return SimpleNamespace(rows=lambda _: ROWS, raw=lambda _: ROWS.tokens)
+
+    monkeypatch.setattr(task, "open_snapshot", opened)
     monkeypatch.setattr(task, "read_test_predictions", predictions)
     monkeypatch.setattr(task, "_score_champion", score)
     return world
@@ -151,6 +155,7 @@ def test_after_a_promotion_that_was_no_better_challengers_meet_the_mark_as_well(
     (decision,) = world.promote(world.candidate(1690), comparison="non-inferiority", accuracy_loss_margin=0.01)
 
     assert world.scored == [slightly_worse.bundle, best.bundle]
+    assert world.opened == [world.snapshot.id]
     # Six rows below the champion will do, ten below the mark will not, at the second comparison's level.
     assert failed(decision) == ["not below the high-water mark"]
     assert best.id in gate_of(decision, "not below the high-water mark").words
