@@ -23,6 +23,7 @@ from storage.settings import Settings
 from storage.snapshots import Rows, StoredSnapshot, write_snapshot
 from tasks.evaluate import evaluate
 from tasks.evaluation.account import describe_split
+from tasks.features.encoding import Encoder
 from tasks.features.matrices import fit_and_featurize
 
 pytestmark = pytest.mark.usefixtures("keras_prepared")
@@ -113,6 +114,9 @@ def test_the_bundle_tells_of_the_reviews_and_of_its_mistakes(
     bundles = Settings.from_environment().bundles
     account, said = read_account(bundles, candidate.bundle), read_test_predictions(bundles, candidate.bundle)
     assert account is not None
+    length = np.concatenate([splits[name].tokens.lengths for name in ("train", "validation")])
+    encoder = Encoder.fit(length, FeatureOptions(num_words=1000))
+    assert account.splits == tuple(describe_split(name, splits[name], encoder) for name in SPLITS)
     assert [(one.split, one.num_rows) for one in account.splits] == [("train", 120), ("validation", 40), ("test", 60)]
     confusion = candidate.test.confusion
     assert account.num_mistakes == confusion.num_rows - confusion.num_correct
