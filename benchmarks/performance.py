@@ -25,10 +25,12 @@ RESULTS = Path(__file__).parent / "results"
 PAGE = ROOT / "docs" / "performance.md"
 
 PARTS = {
+    "training": True,
     "tokenization": True,
     "featurization": True,
     "scoring": True,
     "whole_run": True,
+    "start_up": False,
 }
 """The parts in the order of the table, each a module of this folder, and whether it takes `--reviews`."""
 

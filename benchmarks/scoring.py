@@ -45,7 +45,7 @@ Probabilities = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """Test reviews, and what the training rows decide.
+    """Reviews of a split, and what the training rows decide.
 
     Attributes:
         texts: Raw, `(rows,)`.
@@ -61,15 +61,15 @@ class Prepared:
     features: npt.NDArray[np.float32]
 
 
-def prepare(reviews: Path, num_rows: int) -> Prepared:
-    """Build the vocabulary of the training rows, and encode test rows from all over the file."""
+def prepare(reviews: Path, num_rows: int, split: str = "test") -> Prepared:
+    """Build the vocabulary of the training rows, and encode rows of a split from all over the file."""
     table = pq.read_table(reviews, columns=["split", "text"])
     splits = np.array(table["split"].to_pylist())
     texts = table["text"].combine_chunks().cast(pa.string())
     vocabulary, tokens = learn(texts.filter(pa.array(splits == "train")))
     encoder = Encoder.fit(tokens.lengths, FeatureOptions(), vocabulary)
     scaler = Scaler.fit(review_features(encoder.encode(tokens), encoder.num_words))
-    positions = np.flatnonzero(splits == "test")
+    positions = np.flatnonzero(splits == split)
     chosen = positions[np.linspace(0, len(positions) - 1, min(num_rows, len(positions))).astype(int)]
     scored = texts.take(pa.array(chosen))
     encoded = encoder.encode(vocabulary.ranks(scored))

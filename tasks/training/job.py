@@ -17,8 +17,8 @@ from tasks.training.runtime import device_name, prepare_keras
 
 logger = logging.getLogger(__name__)
 
-# Both directions of its LSTMs.
-_STREAMS: dict[ModelName, int] = {"advanced_bilstm_features": 2}
+STREAMS: dict[ModelName, int] = {"advanced_bilstm_features": 2}
+"""Equal parts of a model that are computed side by side: both directions of its LSTMs."""
 
 
 class TrainingJob(BaseModel):
@@ -70,7 +70,7 @@ def train_here(job: TrainingJob, progress: TrainingProgress) -> TrainingResult:
     Raises:
         TrainingError: The loss became NaN or infinite.
     """
-    prepare_keras(_STREAMS.get(job.model, 1))
+    prepare_keras(STREAMS.get(job.model, 1))
     from tasks.training.loop import train_model
 
     logger.info("training %s on %s", job.model, device_name())

@@ -11,8 +11,7 @@ from click.testing import CliRunner
 from benchmarks.figures import Figure, markdown, read_figures
 from benchmarks.whole_run import account_of, figures_of, is_inside, main, run_in
 from storage.metrics.store import MetricsStore
-from storage.options import MODEL_NAMES
-from storage.records import Stage
+from storage.records import MODEL_NAMES, Stage
 from tests.storage.conftest import Bench
 
 STAGES = {
