@@ -1,13 +1,14 @@
 """Featurized splits on disk: sequences, review features and labels, each with its own row ids and provenance.
 
 Each part carries its row ids by itself, because equal lengths prove nothing: the alignment check compares them
-position by position before anything is trained.
+position by position before anything is trained. Sequences, features and ids are read into mapped files, and written in
+pieces: they may be larger than memory.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,12 @@ import pyarrow.parquet as pq
 from storage.accounts import SplitTable, split_table
 from storage.content import MANIFEST, is_whole, publish, read_manifest, staging
 from storage.records import SPLITS, Split
-from storage.sequences import Sequences
+from storage.sequences import Sequences, SequenceSpool
+from storage.spool import Spool, StringSpool, parquet_batches
+
+# Of a Parquet file's row group: a reader needs room for one.
+_GROUP_TOKENS = 2**22
+_GROUP_ROWS = 2**16
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,35 +135,79 @@ def read_featurized(root: Path, matrices_id: str) -> FeaturizedSnapshot:
 def read_matrix(root: Path, matrices_id: str, split: Split) -> Matrix:
     """Load one split. Verify the folder first, once, with `read_featurized`."""
     folder = root / matrices_id
-    sequences = pq.read_table(folder / f"{split}-sequences.parquet")
-    features = pq.read_table(folder / f"{split}-features.parquet")
-    labels = pq.read_table(folder / f"{split}-labels.parquet")
-    columns = [features[name].to_numpy() for name in features.column_names if name != "row_id"]
+    tokens, sequence_ids = _read_sequences(folder / f"{split}-sequences.parquet", root)
+    features, feature_ids = _read_features(folder / f"{split}-features.parquet", root)
+    labels, label_ids = _read_labels(folder / f"{split}-labels.parquet", root)
     return Matrix(
-        sequences=Sequences.from_arrow(sequences["tokens"]),
-        sequence_ids=sequences["row_id"].combine_chunks(),
-        features=np.stack(columns, axis=1),
-        feature_ids=features["row_id"].combine_chunks(),
-        labels=labels["label"].to_numpy(),
-        label_ids=labels["row_id"].combine_chunks(),
-        scaler_digest=features.schema.metadata[b"scaler"].decode(),
-        encoder_digest=sequences.schema.metadata[b"encoder"].decode(),
+        sequences=tokens,
+        sequence_ids=sequence_ids,
+        features=features,
+        feature_ids=feature_ids,
+        labels=labels,
+        label_ids=label_ids,
+        scaler_digest=_metadata(folder / f"{split}-features.parquet", "scaler"),
+        encoder_digest=_metadata(folder / f"{split}-sequences.parquet", "encoder"),
     )
+
+
+def _read_sequences(path: Path, folder: Path) -> tuple[Sequences, pa.StringArray]:
+    tokens, ids = SequenceSpool(folder), StringSpool(folder)
+    for batch in parquet_batches(path):
+        tokens.add(Sequences.from_arrow(batch["tokens"]))
+        ids.add(batch["row_id"])
+    return tokens.finish(), ids.finish()
+
+
+def _read_features(path: Path, folder: Path) -> tuple[npt.NDArray[np.float32], pa.StringArray]:
+    values, ids = Spool(np.float32, folder), StringSpool(folder)
+    names = [name for name in pq.read_schema(path).names if name != "row_id"]
+    for batch in parquet_batches(path):
+        values.add(np.stack([batch[name].to_numpy() for name in names], axis=1))
+        ids.add(batch["row_id"])
+    return values.finish().reshape(-1, len(names)), ids.finish()
+
+
+def _read_labels(path: Path, folder: Path) -> tuple[npt.NDArray[np.uint8], pa.StringArray]:
+    labels, ids = [np.empty(0, np.uint8)], StringSpool(folder)
+    for batch in parquet_batches(path):
+        labels.append(batch["label"].to_numpy())
+        ids.add(batch["row_id"])
+    return np.concatenate(labels), ids.finish()
+
+
+def _metadata(path: Path, key: str) -> str:
+    value: bytes = pq.read_schema(path).metadata[key.encode()]
+    return value.decode()
 
 
 def _write_matrix(folder: Path, split: Split, matrix: Matrix) -> None:
-    sequences = pa.table({"row_id": matrix.sequence_ids, "tokens": matrix.sequences.to_arrow()})
-    features = pa.table(
-        {
-            "row_id": matrix.feature_ids,
-            **{f"feature_{index}": pa.array(column) for index, column in enumerate(matrix.features.T)},
-        }
-    )
-    labels = pa.table({"row_id": matrix.label_ids, "label": pa.array(matrix.labels, pa.uint8())})
-    tables = {
-        "sequences": sequences.replace_schema_metadata({"encoder": matrix.encoder_digest}),
-        "features": features.replace_schema_metadata({"scaler": matrix.scaler_digest}),
-        "labels": labels,
-    }
-    for part, table in tables.items():
-        pq.write_table(table, folder / f"{split}-{part}.parquet", compression="zstd")
+    ids = pa.field("row_id", pa.string())
+    names = [f"feature_{index}" for index in range(matrix.features.shape[1])]
+    sequences = pa.schema([ids, pa.field("tokens", pa.large_list(pa.int32()))], {"encoder": matrix.encoder_digest})
+    features = pa.schema([ids, *(pa.field(name, pa.float32()) for name in names)], {"scaler": matrix.scaler_digest})
+    labels = pa.schema([ids, pa.field("label", pa.uint8())])
+    with _writer(folder / f"{split}-sequences.parquet", sequences) as writer:
+        for part, tokens in matrix.sequences.pieces(_GROUP_TOKENS):
+            columns = [_slice(matrix.sequence_ids, part), tokens.to_arrow()]
+            writer.write_table(pa.table(columns, schema=sequences))
+    with _writer(folder / f"{split}-features.parquet", features) as writer:
+        for part in _groups(len(matrix.features)):
+            columns = [_slice(matrix.feature_ids, part), *map(pa.array, matrix.features[part].T)]
+            writer.write_table(pa.table(columns, schema=features))
+    with _writer(folder / f"{split}-labels.parquet", labels) as writer:
+        for part in _groups(len(matrix.labels)):
+            columns = [_slice(matrix.label_ids, part), pa.array(matrix.labels[part], pa.uint8())]
+            writer.write_table(pa.table(columns, schema=labels))
+
+
+def _writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+    return pq.ParquetWriter(path, schema, compression="zstd")
+
+
+def _groups(num_rows: int) -> Iterator[slice]:
+    for start in range(0, num_rows, _GROUP_ROWS):
+        yield slice(start, start + _GROUP_ROWS)
+
+
+def _slice(ids: pa.StringArray, part: slice) -> pa.StringArray:
+    return ids.slice(part.start, part.stop - part.start)

@@ -1,16 +1,26 @@
-"""Ragged token sequences: one flat array and the offsets of its rows. No encoding and no padding policy live here."""
+"""Ragged token sequences: one flat array and the offsets of its rows. No encoding and no padding policy live here.
+
+The flat array may be larger than memory: then it is a mapped file, and is gone through in pieces.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from storage.spool import Spool
+
 Int32Array = npt.NDArray[np.int32]
 Int64Array = npt.NDArray[np.int64]
+
+PIECE_TOKENS = 2**20
+"""Tokens that are worked on at once: it bounds what stands beside them in memory."""
+_PIECE_ROWS = 2**16
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +92,23 @@ class Sequences:
 
     def take(self, indices: npt.NDArray[np.integer]) -> Sequences:
         """The rows at `indices`, int `(n,)`, in that order."""
-        return self._gather(self.offsets[indices], self.lengths[indices])
+        return self._gather(self.offsets[indices], self.offsets[indices + 1] - self.offsets[indices])
+
+    def between(self, start: int, end: int) -> Sequences:
+        """The rows from `start` to before `end`, a view."""
+        return Sequences(
+            self.values[self.offsets[start] : self.offsets[end]], self.offsets[start : end + 1] - self.offsets[start]
+        )
+
+    def pieces(self, num_tokens: int = PIECE_TOKENS) -> Iterator[tuple[slice, Sequences]]:
+        """All rows in their order, as many at a time as have `num_tokens`, or one that has more: places and views."""
+        for part in _parts(self.lengths, num_tokens):
+            yield part, self.between(part.start, part.stop)
+
+    def take_in_pieces(self, indices: npt.NDArray[np.integer], num_tokens: int = PIECE_TOKENS) -> Iterator[Sequences]:
+        """The rows at `indices`, as `take` gives them, as many at a time as have `num_tokens`."""
+        for part in _parts(self.offsets[indices + 1] - self.offsets[indices], num_tokens):
+            yield self.take(indices[part])
 
     def last(self, max_length: int) -> Sequences:
         """Every row cut to its last `max_length` tokens."""
@@ -108,3 +134,39 @@ class Sequences:
         # Position of each token in the source: its row's start plus its place within the row.
         positions = np.arange(total) + np.repeat(starts - (ends - lengths), lengths)
         return Sequences.from_lengths(self.values[positions], lengths)
+
+
+class SequenceSpool:
+    """Takes rows piece by piece; their tokens wait in a file, and the sequences that come of them are a map of it."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        """Begin without rows; `folder` as in `Spool`."""
+        self._values = Spool(np.int32, folder)
+        self._lengths: list[Int64Array] = []
+
+    def add(self, rows: Sequences) -> None:
+        """Append rows."""
+        self._values.add(rows.values)
+        self._lengths.append(rows.lengths)
+
+    def finish(self) -> Sequences:
+        """All rows. Nothing can be added any more."""
+        return Sequences.from_lengths(self._values.finish(), np.concatenate([np.empty(0, np.int64), *self._lengths]))
+
+
+def spooled(pieces: Iterable[Sequences], folder: Path | None = None) -> Sequences:
+    """All rows of some pieces, as a map of a file."""
+    spool = SequenceSpool(folder)
+    for piece in pieces:
+        spool.add(piece)
+    return spool.finish()
+
+
+def _parts(lengths: Int64Array, num_tokens: int) -> Iterator[slice]:
+    ends = np.cumsum(lengths)
+    start = before = 0
+    while start < len(lengths):
+        fitting = int(np.searchsorted(ends, before + num_tokens, side="right"))
+        end = min(max(start + 1, fitting), start + _PIECE_ROWS)
+        yield slice(start, end)
+        start, before = end, int(ends[end - 1])

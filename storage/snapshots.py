@@ -4,6 +4,7 @@ Columns: `row_id` (source split, source index and content hash), `label` (0 or 1
 and `rating` where the source has any; no model sees it, and it is no part of the content.
 A snapshot of texts holds these too, one file a split, and the vocabulary that made their ranks: what is scored with a
 bundle is text, since each bundle has a vocabulary of its own.
+Ids and tokens are read into mapped files, and written in pieces: a snapshot may be larger than memory.
 """
 
 from __future__ import annotations
@@ -19,15 +20,20 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from storage.content import canonical_json, is_whole, publish, read_manifest, sha256_of_json, staging
 from storage.errors import ContentError
 from storage.records import SPLITS, SnapshotRecord, Split
-from storage.sequences import Sequences
+from storage.sequences import Sequences, SequenceSpool
+from storage.spool import StringSpool, parquet_batches
 
 CONTENT_VERSION = 1
 _VOCABULARY_FILE = "vocabulary.json"
+# Of a Parquet file's row group: a reader needs room for one.
+_GROUP_TOKENS = 2**22
+_IDS_AT_A_TIME = 2**16
 
 Raw: TypeAlias = Sequences | pa.StringArray
 """What a bundle scores: texts or, where there never were any, word ranks."""
@@ -77,7 +83,7 @@ def row_ids(source_split: str, tokens: Sequences) -> pa.StringArray:
 
 def content_hashes(rows: Rows) -> list[str]:
     """What each row said, the last part of its id: the same for the same words, wherever they stood."""
-    return [row_id.rpartition("/")[2] for row_id in rows.ids.to_pylist()]
+    return _hashes(rows.ids).to_pylist()  # type: ignore[no-any-return]
 
 
 def content_id(splits: Mapping[Split, Rows], vocabulary: str = "") -> str:
@@ -91,7 +97,9 @@ def content_id(splits: Mapping[Split, Rows], vocabulary: str = "") -> str:
     for name in sorted(splits):
         rows = splits[name]
         digest.update(f"{name} {len(rows.ids)}".encode())
-        digest.update("\n".join(rows.ids.to_pylist()).encode())
+        for start in range(0, len(rows.ids), _IDS_AT_A_TIME):
+            ids = rows.ids.slice(start, _IDS_AT_A_TIME).to_pylist()
+            digest.update("\n".join(ids if start == 0 else ["", *ids]).encode())
         for array in (rows.labels, rows.tokens.offsets, rows.tokens.values):
             digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
@@ -144,12 +152,21 @@ class StoredSnapshot:
 
     def rows(self, split: Split) -> Rows:
         """One split."""
-        table = pq.read_table(self.folder / f"{split}.parquet")
+        path = self.folder / f"{split}.parquet"
+        ids, tokens = StringSpool(self.folder.parent), SequenceSpool(self.folder.parent)
+        labels, ratings = [np.empty(0, np.uint8)], [pa.array([], pa.int8())]
+        for batch in parquet_batches(path):
+            ids.add(batch["row_id"])
+            labels.append(batch["label"].to_numpy())
+            tokens.add(Sequences.from_arrow(batch["tokens"]))
+            if "rating" in batch.schema.names:
+                ratings.append(batch["rating"])
+        has_ratings = "rating" in pq.read_schema(path).names
         return Rows(
-            ids=table["row_id"].combine_chunks(),
-            labels=table["label"].to_numpy(),
-            tokens=Sequences.from_arrow(table["tokens"]),
-            ratings=table["rating"].combine_chunks() if "rating" in table.column_names else None,
+            ids=ids.finish(),
+            labels=np.concatenate(labels),
+            tokens=tokens.finish(),
+            ratings=pa.concat_arrays(ratings) if has_ratings else None,
         )
 
     def raw(self, split: Split) -> Raw:
@@ -219,7 +236,21 @@ def _test_id(test: Rows, *, is_text: bool) -> str:
     """
     if not is_text:
         return content_id({"test": test})
-    return sha256_of_json(sorted(zip(content_hashes(test), test.labels.tolist(), strict=True)))
+    pairs = pa.table({"hash": _hashes(test.ids), "label": test.labels})
+    pairs = pairs.sort_by([("hash", "ascending"), ("label", "ascending")])
+    # As `sha256_of_json` of the list of all pairs, which is not held at once.
+    digest = hashlib.sha256(b"[")
+    comma = ""
+    for batch in pairs.to_batches(max_chunksize=_IDS_AT_A_TIME):
+        rows = zip(batch["hash"].to_pylist(), batch["label"].to_pylist(), strict=True)
+        digest.update((comma + ",".join(canonical_json(row) for row in rows)).encode())
+        comma = ","
+    digest.update(b"]")
+    return digest.hexdigest()
+
+
+def _hashes(ids: pa.StringArray) -> pa.StringArray:
+    return pc.replace_substring_regex(ids, r"(?s)^.*/", "")
 
 
 def _write_texts(folder: Path, texts: Texts) -> None:
@@ -232,6 +263,17 @@ def _write_texts(folder: Path, texts: Texts) -> None:
 
 
 def _write_rows(path: Path, rows: Rows) -> None:
-    columns = {"row_id": rows.ids, "label": pa.array(rows.labels, pa.uint8()), "tokens": rows.tokens.to_arrow()}
-    table = pa.table(columns if rows.ratings is None else {**columns, "rating": rows.ratings})
-    pq.write_table(table, path, compression="zstd")
+    schema = pa.schema({"row_id": pa.string(), "label": pa.uint8(), "tokens": pa.large_list(pa.int32())})
+    if rows.ratings is not None:
+        schema = schema.append(pa.field("rating", pa.int8()))
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        for part, tokens in rows.tokens.pieces(_GROUP_TOKENS):
+            size = part.stop - part.start
+            columns = {
+                "row_id": rows.ids.slice(part.start, size),
+                "label": pa.array(rows.labels[part], pa.uint8()),
+                "tokens": tokens.to_arrow(),
+            }
+            if rows.ratings is not None:
+                columns["rating"] = rows.ratings.slice(part.start, size)
+            writer.write_table(pa.table(columns, schema=schema))

@@ -2,32 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from storage.matrices import Matrix
 from storage.options import FeatureOptions
 from storage.records import Split
+from storage.sequences import Sequences, spooled
 from storage.snapshots import Rows
 from tasks.features.encoding import Encoder
-from tasks.features.review_features import review_features
+from tasks.features.review_features import FEATURE_NAMES, review_features
 from tasks.features.scaler import Scaler
 from tasks.features.vocabulary import Vocabulary
 
 
 def fit_and_featurize(
-    splits: Mapping[Split, Rows], options: FeatureOptions, vocabulary: Vocabulary | None = None
+    splits: Mapping[Split, Rows],
+    options: FeatureOptions,
+    vocabulary: Vocabulary | None = None,
+    *,
+    scratch: Path | None = None,
 ) -> tuple[dict[Split, Matrix], Encoder, Scaler]:
-    """Fit the encoder's length on all training reviews and the scaler on the training rows, then make all matrices."""
+    """Fit the encoder's length on all training reviews and the scaler on the training rows, then make all matrices.
+
+    Args:
+        splits: All rows.
+        options: Constants, and the percentile of the length.
+        vocabulary: What gave the ranks, where there is one.
+        scratch: On whose disk the sequences wait; by default that of temporary files.
+    """
     labelled = (splits["train"], splits["validation"])
     encoder = Encoder.fit(np.concatenate([rows.tokens.lengths for rows in labelled]), options, vocabulary)
-    encoded = {name: encoder.encode(rows.tokens) for name, rows in splits.items()}
-    features = {name: review_features(part, encoder.num_words) for name, part in encoded.items()}
+    features = {name: features_in_pieces(rows.tokens, encoder) for name, rows in splits.items()}
     scaler = Scaler.fit(features["train"])
     matrices = {
         name: Matrix(
-            sequences=encoder.truncate(encoded[name]),
+            sequences=spooled(_fed(rows.tokens, encoder), scratch),
             sequence_ids=rows.ids,
             features=scaler.transform(features[name]),
             feature_ids=rows.ids,
@@ -39,3 +52,21 @@ def fit_and_featurize(
         for name, rows in splits.items()
     }
     return matrices, encoder, scaler
+
+
+def features_in_pieces(tokens: Sequences, encoder: Encoder) -> npt.NDArray[np.float64]:
+    """Features of encoded reviews before any truncation, `(rows, features)`; memory beside them is bounded.
+
+    Args:
+        tokens: Word ranks, `(rows, ragged)`.
+        encoder: What makes indices of them.
+    """
+    features = np.empty((len(tokens), len(FEATURE_NAMES)))
+    for part, piece in tokens.pieces():
+        features[part] = review_features(encoder.encode(piece), encoder.num_words)
+    return features
+
+
+def _fed(tokens: Sequences, encoder: Encoder) -> Iterator[Sequences]:
+    for _, piece in tokens.pieces():
+        yield encoder.truncate(encoder.encode(piece))

@@ -11,6 +11,9 @@ import numpy.typing as npt
 
 from storage.content import sha256_of_json
 
+# It bounds the memory beside the features.
+_ROWS_AT_A_TIME = 2**18
+
 
 @dataclass(frozen=True)
 class Scaler:
@@ -28,7 +31,9 @@ class Scaler:
         """Fit on the training rows' features, `(rows, features)`; a constant feature gets the scale 1."""
         from sklearn.preprocessing import StandardScaler
 
-        fitted = StandardScaler().fit(features)
+        fitted = StandardScaler()
+        for start in range(0, max(len(features), 1), _ROWS_AT_A_TIME):
+            fitted.partial_fit(features[start : start + _ROWS_AT_A_TIME])
         return cls(tuple(fitted.mean_.tolist()), tuple(fitted.scale_.tolist()))
 
     @classmethod
@@ -47,5 +52,8 @@ class Scaler:
 
     def transform(self, features: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
         """Standardise, `(rows, features)`."""
-        scaled: npt.NDArray[np.float64] = (features - np.array(self.mean)) / np.array(self.scale)
-        return scaled.astype(np.float32)
+        scaled = np.empty(features.shape, dtype=np.float32)
+        for start in range(0, len(features), _ROWS_AT_A_TIME):
+            part = slice(start, start + _ROWS_AT_A_TIME)
+            scaled[part] = (features[part] - np.array(self.mean)) / np.array(self.scale)
+        return scaled
