@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-
 import numpy as np
 import numpy.typing as npt
 
@@ -13,6 +11,8 @@ from storage.options import DataOptions
 from storage.records import SPLITS, Split
 from storage.snapshots import Rows, row_ids
 from tasks.sources.base import LabelledReviews, Reviews
+
+_HASHES_AT_A_TIME = 2**16
 
 
 def split_rows(reviews: Reviews, options: DataOptions, sample_size: int) -> dict[Split, Rows]:
@@ -35,7 +35,7 @@ def split_rows(reviews: Reviews, options: DataOptions, sample_size: int) -> dict
 
 
 def split_by_content(
-    hashes: Sequence[str], declared: Sequence[Split | None], options: DataOptions, sample_size: int
+    hashes: npt.NDArray[np.uint64], declared: npt.NDArray[np.int8], options: DataOptions, sample_size: int
 ) -> npt.NDArray[np.int8]:
     """The split of each review, as its position in `SPLITS`, or -1 for one that is left out of a sample.
 
@@ -45,15 +45,14 @@ def split_by_content(
     balance measures what came of it.
 
     Args:
-        hashes: Of the words of each review, hexadecimal.
-        declared: The split that the source gives each review, if it does.
+        hashes: Of the words of each review, `(rows,)`.
+        declared: The split that the source gives each review, as its position in `SPLITS`, or -1, `(rows,)`.
         options: The shares and the seed.
         sample_size: Reviews to keep of train, validation included, and of test: those of the smallest hashes.
     """
     seed = options.split_seed
-    given = np.array([-1 if split is None else SPLITS.index(split) for split in declared], dtype=np.int8)
-    is_test = (given == SPLITS.index("test")) | ((given < 0) & (_uniform(hashes, "test", seed) < options.test_share))
-    is_validation = given == SPLITS.index("validation")
+    is_test = (declared == SPLITS.index("test")) | ((declared < 0) & (_uniform(hashes, "test", seed) < options.test_share))
+    is_validation = declared == SPLITS.index("validation")
     if not is_validation.any():
         is_validation = ~is_test & (_uniform(hashes, "validation", seed) < options.validation_share)
     result = np.where(is_test, 2, np.where(is_validation, 1, 0)).astype(np.int8)
@@ -65,12 +64,16 @@ def split_by_content(
     return result
 
 
-def _uniform(hashes: Sequence[str], purpose: str, seed: int) -> npt.NDArray[np.float64]:
+def _uniform(hashes: npt.NDArray[np.uint64], purpose: str, seed: int) -> npt.NDArray[np.float64]:
     """A number from 0 to below 1 for each hash, independent for each purpose and seed: float64 `(rows,)`."""
     key = f"{purpose} {seed}".encode()
-    drawn = [hashlib.blake2b(one.encode(), digest_size=8, key=key).digest() for one in hashes]
-    numbers = np.frombuffer(b"".join(drawn), dtype=">u8").astype(np.float64)
-    uniform: npt.NDArray[np.float64] = numbers / 2.0**64
+    uniform = np.empty(len(hashes))
+    for start in range(0, len(hashes), _HASHES_AT_A_TIME):
+        part = slice(start, start + _HASHES_AT_A_TIME)
+        # As they are written in ids, 16 hexadecimal digits.
+        written = (f"{one:016x}".encode() for one in hashes[part].tolist())
+        drawn = b"".join(hashlib.blake2b(one, digest_size=8, key=key).digest() for one in written)
+        uniform[part] = np.frombuffer(drawn, dtype=">u8").astype(np.float64) / 2.0**64
     return uniform
 
 

@@ -1,6 +1,7 @@
 """From checked texts to the rows of a snapshot: words, splits by content, a vocabulary of the training rows.
 
-The texts pass through in batches and wait in a file; what stays in memory is four bytes a word, and a hash a row.
+The texts pass through in batches and wait in a file, and so do their words' numbers and the ids of the rows. What stays
+in memory is some twenty bytes a row: a hash, a label, a rating, a length and a split; and the different words.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ import pyarrow.parquet as pq
 from storage.errors import SourceError
 from storage.options import ColumnOptions, DataOptions
 from storage.records import SPLITS, Contents, Split
-from storage.sequences import Sequences
+from storage.sequences import SequenceSpool, Sequences, spooled
 from storage.snapshots import Rows, Texts
+from storage.spool import StringSpool
 from tasks.features.tokenization import WordTable, content_hashes, split_into_words
 from tasks.features.vocabulary import Vocabulary
 from tasks.sources.base import TextSource
@@ -28,6 +30,7 @@ from tasks.sources.contents import CheckedRows, Refusal, read_labelled
 from tasks.sources.splits import split_by_content
 from tasks.sources.tally import Tally
 
+_IDS_AT_A_TIME = 2**16
 _SPOOL_SCHEMA = pa.schema({"text": pa.large_string()})
 
 
@@ -79,7 +82,7 @@ def gather(
     Raises:
         SourceError: A part cannot be read, or there are too few rows to split.
     """
-    gatherer = _Gatherer(options)
+    gatherer = _Gatherer(options, spool.parent)
     # An earlier try may have got some way.
     quarantine.unlink(missing_ok=True)
     with pq.ParquetWriter(spool, _SPOOL_SCHEMA, compression="lz4") as writer:
@@ -102,21 +105,23 @@ class _Gatherer:
         tally: What was read and left out.
     """
 
-    def __init__(self, options: DataOptions) -> None:
+    def __init__(self, options: DataOptions, folder: Path) -> None:
         self.tally = Tally()
-        self._options = options
+        self._options, self._folder = options, folder
         self._table = WordTable()
-        self._tokens: list[Sequences] = []
-        self._labels: list[int] = []
-        self._ids: list[str] = []
-        self._ratings: list[int | None] = []
-        self._hashes: list[str] = []
-        self._declared: list[Split | None] = []
-        self._of_earlier_parts: set[tuple[str, int]] = set()
+        self._tokens = SequenceSpool(folder)
+        self._ids = StringSpool(folder)
+        self._labels = [np.empty(0, np.uint8)]
+        self._hashes = [np.empty(0, np.uint64)]
+        self._declared = [np.empty(0, np.int8)]
+        self._ratings = [pa.array([], pa.int8())]
+        # The hashes of each label's rows, sorted.
+        self._of_earlier_parts = (np.empty(0, np.uint64), np.empty(0, np.uint64))
 
     def begin_part(self) -> None:
         """What has been added so far belongs to earlier parts."""
-        self._of_earlier_parts = set(zip(self._hashes, self._labels, strict=True))
+        hashes, labels = np.concatenate(self._hashes), np.concatenate(self._labels)
+        self._of_earlier_parts = (np.sort(hashes[labels == 0]), np.sort(hashes[labels == 1]))
 
     def add(self, part: str, batch: CheckedRows) -> tuple[pa.StringArray, tuple[Refusal, ...]]:
         """Take the rows of a batch; returns the texts that are kept, and the rows that are refused."""
@@ -125,23 +130,22 @@ class _Gatherer:
         refusals = (*batch.refusals, *wordless(batch, np.flatnonzero(~has_words)))
         self.tally.count(part, batch, refusals)
         hashes = content_hashes(words)
+        numbers = np.array([int(one, 16) for one in hashes], dtype=np.uint64)
         labels = batch.labels if batch.labels is not None else np.zeros(len(hashes), np.uint8)
-        is_new = np.array(
-            [key not in self._of_earlier_parts for key in zip(hashes, labels.tolist(), strict=True)], dtype=bool
-        )
+        is_new = ~self._is_of_earlier_parts(numbers, labels)
         self.tally.num_repeated += int((has_words & ~is_new).sum())
         kept = np.flatnonzero(has_words & is_new)
-        self._tokens.append(self._table.add(words.take(pa.array(kept))))
-        for index in kept.tolist():
-            split = batch.splits[index] if batch.splits is not None else None
-            # Rows of a split of the source's own were never one file with those of the others.
-            file = part if split is None else f"{part}.{split}"
-            self._ids.append(f"{file}/{batch.positions[index]}/{hashes[index]}")
-            self._hashes.append(hashes[index])
-            self._labels.append(int(labels[index]))
-            self._ratings.append(None if batch.ratings is None else batch.ratings[index])
-            self._declared.append(split)
-        return batch.texts.take(pa.array(kept)), refusals
+        taken = pa.array(kept)
+        splits = [None] * len(hashes) if batch.splits is None else batch.splits
+        # Rows of a split of the source's own were never one file with those of the others.
+        files = [part if split is None else f"{part}.{split}" for split in splits]
+        self._tokens.add(self._table.add(words.take(taken)))
+        self._ids.add(pa.array([f"{files[row]}/{batch.positions[row]}/{hashes[row]}" for row in kept], pa.string()))
+        self._labels.append(labels[kept])
+        self._hashes.append(numbers[kept])
+        self._declared.append(np.array([_number(split) for split in splits], dtype=np.int8)[kept])
+        self._ratings.append(pa.array(batch.ratings or [None] * len(hashes), pa.int8()).take(taken))
+        return batch.texts.take(taken), refusals
 
     def split(self, sample_size: int) -> tuple[dict[Split, Rows], Vocabulary, npt.NDArray[np.int8]]:
         """The rows of each split, the vocabulary of the training rows, and each row's split as a number.
@@ -149,28 +153,60 @@ class _Gatherer:
         Raises:
             SourceError: There are too few rows.
         """
-        assignment = split_by_content(self._hashes, self._declared, self._options, sample_size)
+        hashes, declared = np.concatenate(self._hashes), np.concatenate(self._declared)
+        assignment = split_by_content(hashes, declared, self._options, sample_size)
         for number, name in enumerate(SPLITS):
             if not (assignment == number).any():
                 raise SourceError(
-                    f"{len(self._ids):,} reviews are too few: none of them is left for {name}. "
+                    f"{len(hashes):,} reviews are too few: none of them is left for {name}. "
                     "Add reviews, or raise data.test_share or data.validation_share."
                 )
-        tokens = Sequences.from_lengths(
-            np.concatenate([part.values for part in self._tokens]),
-            np.concatenate([part.lengths for part in self._tokens]),
-        )
-        rows_of = {name: np.flatnonzero(assignment == number) for number, name in enumerate(SPLITS)}
-        counts = np.bincount(tokens.take(rows_of["train"]).values, minlength=len(self._table))
-        vocabulary = Vocabulary.build(self._table, counts, self._options.vocabulary_size, self._options.tokenization)
-        ranks = Sequences(vocabulary.ranks_of_table(self._table.words)[tokens.values], tokens.offsets)
+        tokens = self._tokens.finish()
+        vocabulary = self._vocabulary(tokens, assignment == SPLITS.index("train"))
+        ranks = vocabulary.ranks_of_table(self._table.words)
+        ratings = pa.concat_arrays(self._ratings)
         everything = Rows(
-            ids=pa.array(self._ids, pa.string()),
-            labels=np.array(self._labels, dtype=np.uint8),
-            tokens=ranks,
-            ratings=None if all(rating is None for rating in self._ratings) else pa.array(self._ratings, pa.int8()),
+            ids=self._ids.finish(),
+            labels=np.concatenate(self._labels),
+            tokens=tokens,
+            ratings=ratings if ratings.null_count < len(ratings) else None,
         )
-        return {name: everything.take(positions) for name, positions in rows_of.items()}, vocabulary, assignment
+        rows = {name: self._rows(everything, assignment == number, ranks) for number, name in enumerate(SPLITS)}
+        return rows, vocabulary, assignment
+
+    def _is_of_earlier_parts(
+        self, hashes: npt.NDArray[np.uint64], labels: npt.NDArray[np.uint8]
+    ) -> npt.NDArray[np.bool_]:
+        found = np.zeros(len(hashes), dtype=bool)
+        for label, known in enumerate(self._of_earlier_parts):
+            if len(known):
+                places = np.minimum(np.searchsorted(known, hashes), len(known) - 1)
+                found |= (labels == label) & (known[places] == hashes)
+        return found
+
+    def _vocabulary(self, tokens: Sequences, is_train: npt.NDArray[np.bool_]) -> Vocabulary:
+        counts = np.zeros(len(self._table), dtype=np.int64)
+        for piece in tokens.take_in_pieces(np.flatnonzero(is_train)):
+            counts += np.bincount(piece.values, minlength=len(counts))
+        return Vocabulary.build(self._table, counts, self._options.vocabulary_size, self._options.tokenization)
+
+    def _rows(self, everything: Rows, belongs: npt.NDArray[np.bool_], ranks: npt.NDArray[np.int32]) -> Rows:
+        """The rows of a split; their words' numbers become ranks."""
+        pieces = everything.tokens.take_in_pieces(np.flatnonzero(belongs))
+        ids, ratings = StringSpool(self._folder), everything.ratings
+        for start in range(0, len(belongs), _IDS_AT_A_TIME):
+            here = pa.array(belongs[start : start + _IDS_AT_A_TIME])
+            ids.add(everything.ids.slice(start, _IDS_AT_A_TIME).filter(here))
+        return Rows(
+            ids=ids.finish(),
+            labels=everything.labels[belongs],
+            tokens=spooled((Sequences(ranks[piece.values], piece.offsets) for piece in pieces), self._folder),
+            ratings=None if ratings is None else ratings.filter(pa.array(belongs)),
+        )
+
+
+def _number(split: Split | None) -> int:
+    return -1 if split is None else SPLITS.index(split)
 
 
 @dataclass(frozen=True, eq=False)

@@ -160,7 +160,9 @@ HASHES = [f"{number:016x}" for number in range(20_000)]
 
 
 def by_content(hashes: list[str], sample_size: int = 0, **options: float) -> list[int]:
-    found = split_by_content(hashes, [None] * len(hashes), DataOptions.model_validate(options), sample_size)
+    numbers = np.array([int(one, 16) for one in hashes], dtype=np.uint64)
+    nowhere = np.full(len(hashes), -1, dtype=np.int8)
+    found = split_by_content(numbers, nowhere, DataOptions.model_validate(options), sample_size)
     return [int(split) for split in found]
 
 
