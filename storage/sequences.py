@@ -100,14 +100,18 @@ class Sequences:
             self.values[self.offsets[start] : self.offsets[end]], self.offsets[start : end + 1] - self.offsets[start]
         )
 
-    def pieces(self, num_tokens: int = PIECE_TOKENS) -> Iterator[tuple[slice, Sequences]]:
-        """All rows in their order, as many at a time as have `num_tokens`, or one that has more: places and views."""
+    def pieces(self, num_tokens: int = 0) -> Iterator[tuple[slice, Sequences]]:
+        """All rows in their order, as many at a time as have `num_tokens`, or one that has more: places and views.
+
+        Args:
+            num_tokens: 0 for `PIECE_TOKENS`.
+        """
         for part in _parts(self.lengths, num_tokens):
             yield part, self.between(part.start, part.stop)
 
-    def take_in_pieces(self, indices: npt.NDArray[np.integer], num_tokens: int = PIECE_TOKENS) -> Iterator[Sequences]:
-        """The rows at `indices`, as `take` gives them, as many at a time as have `num_tokens`."""
-        for part in _parts(self.offsets[indices + 1] - self.offsets[indices], num_tokens):
+    def take_in_pieces(self, indices: npt.NDArray[np.integer]) -> Iterator[Sequences]:
+        """The rows at `indices`, as `take` gives them, as many at a time as have `PIECE_TOKENS`."""
+        for part in _parts(self.offsets[indices + 1] - self.offsets[indices]):
             yield self.take(indices[part])
 
     def last(self, max_length: int) -> Sequences:
@@ -162,11 +166,12 @@ def spooled(pieces: Iterable[Sequences], folder: Path | None = None) -> Sequence
     return spool.finish()
 
 
-def _parts(lengths: Int64Array, num_tokens: int) -> Iterator[slice]:
+def _parts(lengths: Int64Array, num_tokens: int = 0) -> Iterator[slice]:
     ends = np.cumsum(lengths)
+    most = num_tokens or PIECE_TOKENS
     start = before = 0
     while start < len(lengths):
-        fitting = int(np.searchsorted(ends, before + num_tokens, side="right"))
+        fitting = int(np.searchsorted(ends, before + most, side="right"))
         end = min(max(start + 1, fitting), start + _PIECE_ROWS)
         yield slice(start, end)
         start, before = end, int(ends[end - 1])

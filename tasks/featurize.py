@@ -42,9 +42,7 @@ def featurize(run_id: str, snapshot: SnapshotRecord, options: RunOptions) -> str
         splits = {name: stored.rows(name) for name in SPLITS}
         words = stored.vocabulary()
         vocabulary = Vocabulary.from_json(words) if words else None
-        matrices, encoder, scaler = fit_and_featurize(
-            splits, options.features, vocabulary, scratch=settings.matrices
-        )
+        matrices, encoder, scaler = fit_and_featurize(splits, options.features, vocabulary, scratch=settings.matrices)
         matrices_id = write_matrices(
             settings.matrices,
             matrices,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from prefect import task
@@ -16,7 +17,7 @@ from storage.metrics.stages import measured_stage
 from storage.metrics.store import MetricsStore
 from storage.options import RunOptions
 from storage.records import SPLITS, CheckResult, Contents, SnapshotRecord
-from storage.sequences import Sequences
+from storage.sequences import Sequences, spooled
 from storage.settings import Settings
 from storage.snapshots import Rows, open_snapshot
 from tasks.checks import DATA_CHECKS, PROBE, log_results, run_checks
@@ -48,6 +49,7 @@ def validate(
             reference=_reference(settings, snapshot, vocabulary),
             contents=contents,
             vocabulary=vocabulary,
+            scratch=settings.matrices,
         )
         others = [check for check in DATA_CHECKS if check.name != PROBE]
         found = {result.name: result for result in run_checks(others, data, options.checks)}
@@ -75,11 +77,12 @@ def _reference(settings: Settings, snapshot: SnapshotRecord, today: Vocabulary |
         return "they are word ranks without words, and today's reviews are texts, or the other way round"
     if today is not None and theirs is not None:
         # A rank is a word only together with its vocabulary, and this week's is another one.
-        rows = replace(rows, tokens=_translated(rows.tokens, Vocabulary.from_json(theirs), today))
+        tokens = _translated(rows.tokens, Vocabulary.from_json(theirs), today, settings.matrices)
+        rows = replace(rows, tokens=tokens)
     return rows
 
 
-def _translated(tokens: Sequences, theirs: Vocabulary, today: Vocabulary) -> Sequences:
+def _translated(tokens: Sequences, theirs: Vocabulary, today: Vocabulary, scratch: Path | None = None) -> Sequences:
     """The same words by the ranks of today's vocabulary; words that it does not have get ranks beyond its last one.
 
     Were they all one unknown word, each of the champion's reviews would have it and none of today's, whose words made
@@ -88,4 +91,5 @@ def _translated(tokens: Sequences, theirs: Vocabulary, today: Vocabulary) -> Seq
     ranks = np.append(today.ranks_of_table(theirs.words), today.oov_rank)
     is_theirs_alone = ranks[:-1] == today.oov_rank
     ranks[:-1][is_theirs_alone] += np.arange(1, int(is_theirs_alone.sum()) + 1)
-    return Sequences(ranks.astype(np.int32)[tokens.values - 1], tokens.offsets)
+    numbers = ranks.astype(np.int32)
+    return spooled((Sequences(numbers[piece.values - 1], piece.offsets) for _, piece in tokens.pieces()), scratch)

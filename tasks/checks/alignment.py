@@ -63,11 +63,13 @@ def _comparisons(split: Split, data: CheckedData) -> dict[str, npt.NDArray[np.bo
 
 
 def _sequences_differ(encoder: Encoder, tokens: Sequences, sequences: Sequences) -> npt.NDArray[np.bool_]:
-    expected = encoder.truncate(encoder.encode(tokens))
-    wrong: npt.NDArray[np.bool_] = expected.lengths != sequences.lengths
+    wrong: npt.NDArray[np.bool_] = np.minimum(tokens.lengths + 1, encoder.max_length) != sequences.lengths
     if wrong.any():
         return wrong
-    wrong[expected.row_numbers[expected.values != sequences.values]] = True
+    for part, piece in tokens.pieces():
+        expected = encoder.truncate(encoder.encode(piece))
+        found = sequences.between(part.start, part.stop)
+        wrong[part.start + expected.row_numbers[expected.values != found.values]] = True
     return wrong
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -39,6 +40,7 @@ class CheckedData:
             champion; where they cannot be read, why.
         contents: What was read of the source, and what could not be used.
         vocabulary: The words behind the ranks, where there are any.
+        scratch: On whose disk a check lays what is longer than memory; by default that of temporary files.
     """
 
     rows: Mapping[Split, Rows]
@@ -48,6 +50,7 @@ class CheckedData:
     reference: Rows | str | None = None
     contents: Contents | None = None
     vocabulary: Vocabulary | None = None
+    scratch: Path | None = None
 
 
 @dataclass(frozen=True, eq=False)

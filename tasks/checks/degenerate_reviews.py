@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,7 @@ import numpy.typing as npt
 from storage.matrices import Matrix
 from storage.options import CheckOptions
 from storage.records import CheckResult, CheckVerdict, Split
-from storage.sequences import Sequences
+from storage.sequences import Int64Array, Sequences
 from storage.snapshots import Rows
 from tasks.checks.base import CheckedData, offending
 from tasks.checks.effects import CONFIDENCE
@@ -75,8 +76,8 @@ def check_degenerate_reviews(data: CheckedData, options: CheckOptions) -> CheckR
 
 
 def _count_degenerate(found: _Findings, name: str, rows: Rows, bound: float) -> None:
-    empty, one_word = rows.tokens.lengths == 0, _is_one_word(rows.tokens)
-    below = _rows_with(rows.tokens, rows.tokens.values < 1)
+    empty, one_word = rows.tokens.lengths == 0, _by_piece(rows.tokens, _is_one_word)
+    below = _by_piece(rows.tokens, lambda piece: _rows_with(piece, piece.values < 1))
     counts = {"empty": int(empty.sum()), "one_word": int(one_word.sum()), "ranks_below_1": int(below.sum())}
     found.measured |= {f"{name}_{kind}": count for kind, count in counts.items()}
     if counts["ranks_below_1"]:
@@ -91,13 +92,20 @@ def _count_degenerate(found: _Findings, name: str, rows: Rows, bound: float) -> 
 
 
 def _count_out_of_range(found: _Findings, name: str, matrix: Matrix, encoder: Encoder) -> None:
-    values = matrix.sequences.values
-    wrong = _rows_with(matrix.sequences, (values < 1) | (values >= encoder.num_words))
+    wrong = _by_piece(
+        matrix.sequences,
+        lambda piece: _rows_with(piece, (piece.values < 1) | (piece.values >= encoder.num_words)),
+    )
     found.measured[f"{name}_out_of_range"] = count = int(wrong.sum())
     if count:
         found.wrong.append(f"{name} has indices outside 1 to {encoder.num_words - 1:,} in {count:,} sequences")
     # The ids may be fewer than the sequences: alignment says so.
     found.ids += offending(matrix.sequence_ids, wrong[: len(matrix.sequence_ids)])
+
+
+def _by_piece(tokens: Sequences, of: Callable[[Sequences], npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    """What a function finds of each row, `(rows,)`, asked piece by piece."""
+    return np.concatenate([of(piece) for _, piece in tokens.pieces()] or [of(tokens)])
 
 
 def _is_one_word(tokens: Sequences) -> BoolArray:
@@ -129,15 +137,21 @@ def _oov(tokens: Sequences, encoder: Encoder) -> _Share:
     total = int(lengths.sum())
     if total == 0:
         return _Share(0.0, math.inf)
-    is_unknown = tokens.values.astype(np.int64) + encoder.index_from >= encoder.num_words
-    cumulative = np.concatenate([[0], np.cumsum(is_unknown)])
-    unknown = cumulative[tokens.offsets[1:]] - cumulative[tokens.offsets[:-1]]
+    unknown = _by_piece(tokens, lambda piece: _num_unknown(piece, encoder))
     share = float(unknown.sum() / total)
     if len(tokens) < 2:
         return _Share(share, math.inf)
     # Of a ratio of sums over reviews (Cochran, Sampling Techniques, 1977): words of one review hang together.
     residuals = unknown - share * lengths
     return _Share(share, float(np.sqrt((residuals**2).sum() * len(tokens) / (len(tokens) - 1)) / total))
+
+
+def _num_unknown(tokens: Sequences, encoder: Encoder) -> Int64Array:
+    """Words of each row that are out of the vocabulary, `(rows,)`."""
+    is_unknown = tokens.values.astype(np.int64) + encoder.index_from >= encoder.num_words
+    cumulative = np.concatenate([[0], np.cumsum(is_unknown)])
+    unknown: Int64Array = cumulative[tokens.offsets[1:]] - cumulative[tokens.offsets[:-1]]
+    return unknown
 
 
 def _too_many_unknown(shares: Mapping[Split, _Share], bound: float) -> list[str]:

@@ -6,6 +6,7 @@ By effect size, not by p-value: of 20,000 reviews, any two samples of different 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,11 +14,12 @@ import numpy.typing as npt
 
 from storage.options import CheckOptions
 from storage.records import CheckResult
-from storage.sequences import Int64Array, Sequences
+from storage.sequences import Int64Array, Sequences, spooled
 from storage.snapshots import Rows
 from tasks.checks.base import CheckedData
 from tasks.checks.counts import presence
-from tasks.checks.linear import ROWS_PER_ERROR, identical, out_of_fold
+from tasks.checks.identical import identical
+from tasks.checks.linear import ROWS_PER_ERROR, out_of_fold
 from tasks.checks.probe import ALPHA
 from tasks.evaluation.bounds import auc_standard_error, exact_lower_bound, normal_quantile, placements
 
@@ -65,7 +67,7 @@ def check_drift(data: CheckedData, options: CheckOptions) -> CheckResult:
     if min(len(today.labels), len(reference.labels)) < MIN_ROWS:
         words = f"too few rows to compare: {len(today.labels):,} today, {len(reference.labels):,} of the champion"
         return CheckResult("drift", "warn", measured, bound, words)
-    both = _joined(today.tokens, reference.tokens)
+    both = spooled(_joined(today.tokens, reference.tokens), data.scratch)
     is_today = np.arange(len(both)) < len(today.labels)
     labels = np.concatenate([today.labels, reference.labels]) == 1
     same = identical(both)
@@ -76,7 +78,7 @@ def check_drift(data: CheckedData, options: CheckOptions) -> CheckResult:
     if data.vocabulary is not None:
         # Words that only the champion's vocabulary has stand beyond today's: here, each is a word like any other.
         encoder = replace(encoder, num_words=max(encoder.num_words, int(both.values.max()) + encoder.index_from + 1))
-    encoded = encoder.encode(Sequences(np.maximum(both.values, 0), both.offsets))
+    encoded = spooled((encoder.encode(_from_0(piece)) for _, piece in both.pieces()), data.scratch)
     effects = {
         "lengths": length_effect(both.lengths, is_today),
         "words": word_effect(encoded, is_today, encoder.num_words),
@@ -163,9 +165,12 @@ def _smallest(drawn: Int64Array, is_side: Bools) -> Int64Array:
 
 def _divergence(encoded: Sequences, is_today: Bools, num_words: int) -> tuple[float, float]:
     """Jensen–Shannon divergence in bits, and its standard error to first order."""
-    of_today = np.repeat(is_today, encoded.lengths)
-    sides = [encoded.values[of_today], encoded.values[~of_today]]
-    shares = [np.bincount(values, minlength=num_words) / len(values) for values in sides]
+    counts = np.zeros((2, num_words), dtype=np.int64)
+    for rows, piece in encoded.pieces():
+        of_today = np.repeat(is_today[rows], piece.lengths)
+        for number, values in enumerate((piece.values[of_today], piece.values[~of_today])):
+            counts[number] += np.bincount(values, minlength=num_words)
+    shares = [of_side / of_side.sum() for of_side in counts]
     middle = (shares[0] + shares[1]) / 2
     total = variance = 0.0
     for share, is_side in zip(shares, (is_today, ~is_today), strict=True):
@@ -174,7 +179,7 @@ def _divergence(encoded: Sequences, is_today: Bools, num_words: int) -> tuple[fl
         gain = (gain - np.log2(middle, out=np.zeros_like(share), where=middle > 0)) * (share > 0) / 2
         part = float(share @ gain)
         total += part
-        sums = np.bincount(encoded.row_numbers, weights=gain[encoded.values], minlength=len(encoded))[is_side]
+        sums = np.concatenate([_sums(piece, gain) for _, piece in encoded.pieces()])[is_side]
         lengths = encoded.lengths[is_side]
         variance += float(np.var((sums - lengths * part) / lengths.mean(), ddof=1)) / len(lengths)
     return total, math.sqrt(variance)
@@ -208,7 +213,17 @@ def _share(count: tuple[int, int]) -> float:
     return count[0] / count[1]
 
 
-def _joined(first: Sequences, second: Sequences) -> Sequences:
-    return Sequences.from_lengths(
-        np.concatenate([first.values, second.values]), np.concatenate([first.lengths, second.lengths])
-    )
+def _sums(encoded: Sequences, gain: Floats) -> Floats:
+    """Sum of the gains of each row's words, `(rows,)`."""
+    return np.bincount(encoded.row_numbers, weights=gain[encoded.values], minlength=len(encoded)).astype(np.float64)
+
+
+def _joined(*sides: Sequences) -> Iterator[Sequences]:
+    for side in sides:
+        for _, piece in side.pieces():
+            yield piece
+
+
+def _from_0(tokens: Sequences) -> Sequences:
+    """Ranks below 0, which another check refuses, made 0."""
+    return Sequences(np.maximum(tokens.values, 0), tokens.offsets)

@@ -93,11 +93,13 @@ def _best_word(split: str, matrix: Matrix, data: CheckedData) -> _Association | 
     labels, encoder = matrix.labels, data.encoder
     if len(matrix.sequences) != len(labels) or not _has_both(labels):
         return None
-    words = presence(matrix.sequences, encoder.num_words)
     is_positive = labels == 1
-    classes = np.stack([is_positive, ~is_positive]).astype(np.float32)
-    # Sums of ones are exact in float32 below 2^24 rows.
-    shares = np.asarray(words.T @ classes.T, dtype=np.float64) / classes.sum(axis=1)
+    classes = np.stack([is_positive, ~is_positive], axis=1)
+    reviews = np.zeros((encoder.num_words, 2))
+    for part, piece in matrix.sequences.pieces():
+        # Sums of ones are exact in float32 below 2^24 rows.
+        reviews += presence(piece, encoder.num_words).T @ classes[part].astype(np.float32)
+    shares = reviews / classes.sum(axis=0)
     difference = shares[:, 0] - shares[:, 1]
     index = int(np.abs(difference).argmax())
     auc = (1 + float(abs(difference[index]))) / 2

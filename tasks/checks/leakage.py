@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from storage.options import CheckOptions
 from storage.records import SPLITS, CheckResult, CheckVerdict, Split
-from storage.sequences import Sequences
+from storage.sequences import Sequences, spooled
 from storage.snapshots import Rows
 from tasks.checks.base import MAX_OFFENDING_ROWS, CheckedData
 from tasks.checks.effects import CONFIDENCE
+from tasks.checks.identical import identical, numbered
 from tasks.checks.minhash import WORDS_PER_SHINGLE, near_pairs
 from tasks.evaluation.bounds import exact_lower_bound
 from tasks.features.encoding import Encoder
@@ -74,8 +76,8 @@ def check_leakage(data: CheckedData, options: CheckOptions) -> CheckResult:
     heart. Any that are found warn; a share of rows beyond its bound, at 99.9 % confidence, fails, so that one row of a
     small split does not. Empty reviews are not compared: they are degenerate, not leaked.
     """
-    rows = _all_rows(data.rows)
-    texts = _texts(rows, data.encoder, options.near_duplicate_similarity)
+    rows = _all_rows(data.rows, data.scratch)
+    texts = _texts(rows, data, options.near_duplicate_similarity)
     leaks = {level: _elsewhere(rows, texts, level) for level in _LEVELS}
     kinds = {
         "leaked": _Kind(
@@ -108,59 +110,67 @@ def check_leakage(data: CheckedData, options: CheckOptions) -> CheckResult:
     )
 
 
-def _all_rows(splits: Mapping[Split, Rows]) -> _Rows:
+def _all_rows(splits: Mapping[Split, Rows], scratch: Path | None) -> _Rows:
     # Where a split's parts differ in size, what is common to them is read: alignment says so.
     sizes = [min(len(rows.tokens), len(rows.labels), len(rows.ids)) for rows in (splits[name] for name in SPLITS)]
-    parts = [splits[name].tokens.take(np.arange(size)) for name, size in zip(SPLITS, sizes, strict=True)]
-    tokens = Sequences.from_lengths(
-        np.concatenate([part.values for part in parts]), np.concatenate([part.lengths for part in parts])
-    )
+    parts = [splits[name].tokens.between(0, size) for name, size in zip(SPLITS, sizes, strict=True)]
+    tokens = spooled((piece for part in parts for _, piece in part.pieces()), scratch)
     labels = np.concatenate([splits[name].labels[:size] for name, size in zip(SPLITS, sizes, strict=True)])
     kept = np.flatnonzero(tokens.lengths)
     positions = np.concatenate([np.arange(size) for size in sizes])
     return _Rows(
-        tokens=tokens.take(kept) if len(kept) < len(tokens) else tokens,
+        # Rows without words have no tokens to leave out.
+        tokens=Sequences.from_lengths(tokens.values, tokens.lengths[kept]),
         labels=labels[kept],
         splits=np.repeat(np.arange(len(SPLITS)), sizes)[kept],
         positions=positions[kept],
     )
 
 
-def _texts(rows: _Rows, encoder: Encoder, similarity: float) -> _Texts:
-    of_row = _numbered(rows.tokens)
-    firsts = np.unique(of_row, return_index=True)[1]
-    tokens = rows.tokens.take(firsts)
+def _texts(rows: _Rows, data: CheckedData, similarity: float) -> _Texts:
+    of_row = identical(rows.tokens)
+    firsts = _firsts(of_row)
+    is_all = len(firsts) == len(of_row)
+    tokens = rows.tokens if is_all else spooled(rows.tokens.take_in_pieces(firsts), data.scratch)
     same = np.zeros((len(SPLITS), len(firsts)), dtype=bool)
     same[rows.splits, of_row] = True
-    readings = _readings(tokens, encoder)
+    readings = _readings(tokens, data.encoder)
     of_reading = np.zeros((len(SPLITS), len(firsts)), dtype=bool)
     for number, here in enumerate(same):
         of_reading[number, readings[here]] = True
     once_encoded = of_reading[:, readings]
     nearly = once_encoded.copy()
-    first, second = near_pairs(tokens, similarity, same)
+    first, second = near_pairs(tokens, similarity, same, data.scratch)
     for one, other in ((first, second), (second, first)):
         for number in range(len(SPLITS)):
             nearly[number, one[same[number, other]]] = True
     return _Texts(of_row, readings, dict(zip(_LEVELS, (same, once_encoded, nearly), strict=True)))
 
 
-def _numbered(tokens: Sequences) -> Int64s:
-    """Equal rows get equal numbers, from 0 in the order of their first appearance: exact, without a hash's luck."""
-    numbers: dict[bytes, int] = {}
-    texts = (tokens.row(index).tobytes() for index in range(len(tokens)))
-    return np.fromiter((numbers.setdefault(text, len(numbers)) for text in texts), dtype=np.int64, count=len(tokens))
+def _firsts(numbers: Int64s) -> Int64s:
+    """Where each number stands first, of numbers from 0."""
+    firsts = np.zeros(int(numbers.max(initial=-1)) + 1, dtype=np.int64)
+    # Of several rows with one number the last that is written stays: the first of all.
+    firsts[numbers[::-1]] = np.arange(len(numbers))[::-1]
+    return firsts
 
 
 def _readings(tokens: Sequences, encoder: Encoder) -> Int64s:
-    fed = encoder.truncate(encoder.encode(tokens))
-    is_known = (fed.values != encoder.oov_index) & (fed.values != encoder.start_index)
-    num_known = np.bincount(fed.row_numbers[is_known], minlength=len(fed))
-    readings = _numbered(fed)
-    says_little = np.flatnonzero(num_known < _FEWEST_KNOWN_WORDS)
+    says_little = np.zeros(len(tokens), dtype=bool)
+
+    def fed() -> Iterator[Sequences]:
+        for part, piece in tokens.pieces():
+            read = encoder.truncate(encoder.encode(piece))
+            is_known = (read.values != encoder.oov_index) & (read.values != encoder.start_index)
+            num_known = np.bincount(read.row_numbers[is_known], minlength=len(read))
+            says_little[part] = num_known < _FEWEST_KNOWN_WORDS
+            yield read
+
+    readings = numbered(fed())
     # Numbers that no other reading has: there are as many free ones as there are texts that give theirs up.
-    taken = np.delete(readings, says_little)
-    readings[says_little] = np.setdiff1d(np.arange(len(fed)), taken)[: len(says_little)]
+    is_free = np.ones(len(tokens), dtype=bool)
+    is_free[readings[~says_little]] = False
+    readings[says_little] = np.flatnonzero(is_free)[: int(says_little.sum())]
     return readings
 
 
@@ -174,8 +184,9 @@ def _elsewhere(rows: _Rows, texts: _Texts, level: str) -> BoolArray:
 def _repeated(rows: _Rows, texts: _Texts) -> BoolArray:
     """Rows that say what an earlier row of their split says."""
     seen = texts.readings[texts.of_row] * len(SPLITS) + rows.splits
+    # Numbers that nothing bears have a first place too, the row 0: it repeats nothing.
     repeated = np.ones(len(seen), dtype=bool)
-    repeated[np.unique(seen, return_index=True)[1]] = False
+    repeated[_firsts(seen)] = False
     return repeated
 
 

@@ -6,10 +6,9 @@ import warnings
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 from scipy import sparse
 
-from storage.sequences import Int64Array, Sequences
+from storage.sequences import Int64Array
 
 Scores = npt.NDArray[np.float64]
 
@@ -19,14 +18,6 @@ ROWS_PER_ERROR = 2
 labels, the accuracy's standard deviation is 1.3 to 1.4 times that of independent rows (measured, 50 to 720 rows)."""
 SEED = 2025
 _REGULARIZATION = 0.1
-
-
-def identical(sequences: Sequences) -> Int64Array:
-    """A number for each row, int64 `(rows,)`, the same where the tokens are the same."""
-    values = np.ascontiguousarray(sequences.values, dtype=np.int32)
-    buffers = [None, pa.py_buffer(sequences.offsets * values.itemsize), pa.py_buffer(values)]
-    rows = pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(sequences), buffers)
-    return np.asarray(rows.dictionary_encode().indices, dtype=np.int64)
 
 
 def out_of_fold(matrix: sparse.csr_matrix, labels: Int64Array, groups: Int64Array) -> Scores:

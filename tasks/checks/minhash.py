@@ -7,12 +7,14 @@ its index of 3,000 of IMDB's reviews took 2.4 s, all that is done here with all 
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
 from storage.sequences import Sequences
+from storage.spool import Spool
 
 UInt64s = npt.NDArray[np.uint64]
 Int64s = npt.NDArray[np.int64]
@@ -54,7 +56,9 @@ def shingles(tokens: Sequences) -> tuple[UInt64s, Int64s]:
     return _mixed(result), offsets
 
 
-def near_pairs(tokens: Sequences, similarity: float, groups: npt.NDArray[np.bool_]) -> Pairs:
+def near_pairs(
+    tokens: Sequences, similarity: float, groups: npt.NDArray[np.bool_], scratch: Path | None = None
+) -> Pairs:
     """Pairs of reviews of different groups whose sets of word 5-grams have a Jaccard similarity of at least that asked.
 
     Every pair that is given was compared in full: none is false. In a crowd of reviews that are all alike, each is
@@ -65,6 +69,7 @@ def near_pairs(tokens: Sequences, similarity: float, groups: npt.NDArray[np.bool
         tokens: Different reviews, `(rows, ragged)`.
         similarity: From 0.5 to 1.
         groups: Which groups, such as splits, a review is in: `(groups, rows)`.
+        scratch: On whose disk the reviews' hashes wait; by default that of temporary files.
 
     Returns:
         Row numbers, `(pairs,)` and `(pairs,)`, each pair once, the smaller number first.
@@ -72,19 +77,19 @@ def near_pairs(tokens: Sequences, similarity: float, groups: npt.NDArray[np.bool
     Source: Broder, Compression and Complexity of Sequences (1997); Leskovec, Rajaraman & Ullman, Mining of Massive
     Datasets, chapter 3.
     """
-    hashes, offsets = shingles(tokens)
-    has_words = np.flatnonzero(np.diff(offsets))
+    has_words = np.flatnonzero(tokens.lengths)
     if len(has_words) < 2:
         return _no_pairs()
     num_bands = math.ceil(math.log(_MISSED) / math.log1p(-(similarity**_BAND_WIDTH))) if similarity < 1 else 1
-    keys = _band_keys(hashes, np.append(offsets[has_words], offsets[-1]), num_bands)
-    found = [_in_buckets(band, groups[:, has_words]) for band in keys]
+    found = [_in_buckets(keys, groups[:, has_words]) for keys in _band_keys(tokens, num_bands, scratch)]
     first, second = (has_words[np.concatenate(side)] for side in zip(*found, strict=True))
     apart = (groups[:, first] != groups[:, second]).any(axis=0)
     first, second = first[apart], second[apart]
     codes = np.unique(np.minimum(first, second) * len(tokens) + np.maximum(first, second))
     first, second = codes // len(tokens), codes % len(tokens)
-    alike = _jaccard(hashes, offsets, first, second) >= similarity
+    parts = (slice(start, start + _PAIRS_AT_A_TIME) for start in range(0, len(codes), _PAIRS_AT_A_TIME))
+    similarities = [_jaccard(tokens, first[part], second[part]) for part in parts]
+    alike = np.concatenate([np.empty(0), *similarities]) >= similarity
     return first[alike], second[alike]
 
 
@@ -105,29 +110,34 @@ def _mixed(hashes: UInt64s) -> UInt64s:
     return hashes
 
 
-def _band_keys(hashes: UInt64s, offsets: Int64s, num_bands: int) -> UInt64s:
-    """One hash for each band's minima, uint64 `(bands, rows)`; no row is empty."""
-    num_rows, num_hashes = len(offsets) - 1, num_bands * _BAND_WIDTH
+def _band_keys(tokens: Sequences, num_bands: int, scratch: Path | None) -> list[UInt64s]:
+    """For each band, one hash of its minima in each row that has words, uint64 `(rows,)`."""
     random = np.random.default_rng(1)
-    multipliers = random.integers(2**63, size=num_hashes, dtype=np.uint64) * 2 + 1
-    minima = np.empty((num_hashes, num_rows), dtype=np.uint64)
-    start = 0
-    while start < num_rows:
-        end = max(start + 1, int(np.searchsorted(offsets, offsets[start] + _SHINGLES_AT_A_TIME, side="right")) - 1)
-        part = hashes[offsets[start] : offsets[end]]
-        firsts = offsets[start:end] - offsets[start]
-        for number, multiplier in enumerate(multipliers):
-            minima[number, start:end] = np.minimum.reduceat(part * multiplier, firsts)
-        start = end
+    multipliers = random.integers(2**63, size=num_bands * _BAND_WIDTH, dtype=np.uint64) * 2 + 1
     weights = random.integers(2**63, size=_BAND_WIDTH, dtype=np.uint64) * 2 + 1
-    keys = (_mixed(minima).reshape(num_bands, _BAND_WIDTH, num_rows) * weights[:, None]).sum(axis=1, dtype=np.uint64)
-    return np.asarray(keys, dtype=np.uint64)
+    bands = [Spool(np.uint64, scratch) for _ in range(num_bands)]
+    for _, piece in tokens.pieces(_SHINGLES_AT_A_TIME):
+        hashes, offsets = shingles(piece)
+        firsts = offsets[:-1][np.diff(offsets) > 0]
+        if not len(firsts):
+            continue
+        minima = np.stack([np.minimum.reduceat(hashes * multiplier, firsts) for multiplier in multipliers])
+        by_band = _mixed(minima).reshape(num_bands, _BAND_WIDTH, len(firsts))
+        for band, keys in zip(bands, (by_band * weights[:, None]).sum(axis=1, dtype=np.uint64), strict=True):
+            band.add(keys)
+    return [band.finish() for band in bands]
 
 
 def _in_buckets(keys: UInt64s, groups: npt.NDArray[np.bool_]) -> Pairs:
     """Candidates of one band: each row with the row before it in its bucket, and with the first of each group."""
     order = np.argsort(keys, kind="stable")
-    is_first = np.concatenate([[True], keys[order][1:] != keys[order][:-1]])
+    ordered = keys[order]
+    is_first = np.concatenate([[True], ordered[1:] != ordered[:-1]])
+    # A row that is alone in its bucket, as nearly all are, has no partner.
+    is_alone = is_first & np.append(is_first[1:], True)
+    order, is_first = order[~is_alone], is_first[~is_alone]
+    if not len(order):
+        return _no_pairs()
     starts = np.flatnonzero(is_first)
     buckets = np.cumsum(is_first) - 1
     firsts, seconds = [order[1:][~is_first[1:]]], [order[:-1][~is_first[1:]]]
@@ -140,28 +150,23 @@ def _in_buckets(keys: UInt64s, groups: npt.NDArray[np.bool_]) -> Pairs:
     return np.concatenate(firsts), np.concatenate(seconds)
 
 
-def _jaccard(hashes: UInt64s, offsets: Int64s, first: Int64s, second: Int64s) -> npt.NDArray[np.float64]:
+def _jaccard(tokens: Sequences, first: Int64s, second: Int64s) -> npt.NDArray[np.float64]:
     """Shared shingles over all shingles of each pair, `(pairs,)`."""
-    rows, numbered = np.unique(np.concatenate([first, second]), return_inverse=True)
-    counts = np.diff(offsets)[rows]
-    places = np.arange(counts.sum()) + np.repeat(offsets[rows] - (np.cumsum(counts) - counts), counts)
+    rows, in_pair = np.unique(np.concatenate([first, second]), return_inverse=True)
+    hashes, offsets = shingles(tokens.take(rows))
     # Quicker than to have `unique` number them, which sorts with the places.
-    different = np.unique(hashes[places])
-    columns = np.searchsorted(different, hashes[places])
+    different = np.unique(hashes)
+    columns = np.searchsorted(different, hashes)
     sets = sparse.csr_matrix(
-        (np.ones(len(columns), dtype=np.int32), columns, np.concatenate([[0], np.cumsum(counts)])),
-        shape=(len(rows), len(different)),
+        (np.ones(len(columns), dtype=np.int32), columns, offsets), shape=(len(rows), len(different))
     )
     sets.sum_duplicates()
     sets.data[:] = 1
     sizes = np.diff(sets.indptr)
-    result = np.empty(len(first))
-    for start in range(0, len(first), _PAIRS_AT_A_TIME):
-        part = slice(start, start + _PAIRS_AT_A_TIME)
-        one, other = numbered[: len(first)][part], numbered[len(first) :][part]
-        common = np.asarray(sets[one].multiply(sets[other]).sum(axis=1)).ravel()
-        result[part] = common / (sizes[one] + sizes[other] - common)
-    return result
+    one, other = in_pair[: len(first)], in_pair[len(first) :]
+    common = np.asarray(sets[one].multiply(sets[other]).sum(axis=1)).ravel()
+    similarities: npt.NDArray[np.float64] = common / (sizes[one] + sizes[other] - common)
+    return similarities
 
 
 def _no_pairs() -> Pairs:

@@ -18,7 +18,8 @@ from storage.records import SPLITS, CheckResult, Split
 from storage.sequences import Int64Array
 from tasks.checks.base import CheckedData
 from tasks.checks.counts import presence
-from tasks.checks.linear import NUM_FOLDS, ROWS_PER_ERROR, SEED, Scores, fit_and_score, identical, out_of_fold
+from tasks.checks.identical import identical
+from tasks.checks.linear import NUM_FOLDS, ROWS_PER_ERROR, SEED, Scores, fit_and_score, out_of_fold
 from tasks.evaluation.bounds import (
     auc_standard_error,
     exact_interval,

@@ -56,7 +56,7 @@ def _of_places(files: Mapping[str, FileRows]) -> dict[str, Effect]:
     result: dict[str, Effect] = {}
     for split in _OTHERS:
         for rows in files.values():
-            is_train, is_other = rows.splits == "train", rows.splits == split
+            is_train, is_other = rows.are_of("train"), rows.are_of(split)
             if not is_train.any() or not is_other.any():
                 continue
             places = cliffs_delta(rows.places[is_other], rows.places[is_train])
@@ -115,7 +115,7 @@ def _in_words(
 
 
 def _order_of_shared_file(split: Split, files: Mapping[str, FileRows], trends: Mapping[str, Effect]) -> str:
-    shared = [source for source, rows in files.items() if {"train", split} <= set(rows.splits)]
+    shared = [source for source, rows in files.items() if rows.are_of("train").any() and rows.are_of(split).any()]
     sorted_by = [
         kind
         for kind in ("label", "length")

@@ -33,20 +33,31 @@ def vocabulary_distance(train: Sequences, other: Sequences) -> Effect:
     """
     if not len(train.values) or not len(other.values):
         return Effect(0.0, 0.0)
-    frequent = _most_frequent(train.values)
-    counts = np.concatenate([_counts(train, frequent), _counts(other, frequent)])
-    membership = np.repeat([0.0, 1.0], [len(train), len(other)])
+    frequent = _most_frequent(train)
+    membership = np.repeat([False, True], [len(train), len(other)])
     random = np.random.default_rng(0)
-    shuffled = np.stack([random.permutation(membership) for _ in range(_NUM_PERMUTATIONS)])
-    memberships = np.concatenate([membership[None], shuffled]).astype(np.float32)
-    of_other = (memberships @ counts).astype(np.float64)
-    divergences = _divergences(counts.sum(axis=0, dtype=np.float64) - of_other, of_other)
+    memberships = np.stack([membership, *(random.permutation(membership) for _ in range(_NUM_PERMUTATIONS))])
+    total = np.zeros(len(frequent) + 1)
+    of_other = np.zeros((len(memberships), len(total)))
+    for first_row, tokens in ((0, train), (len(train), other)):
+        for part, piece in tokens.pieces():
+            counts = _counts(piece, frequent)
+            here = memberships[:, first_row + part.start : first_row + part.stop]
+            total += counts.sum(axis=0, dtype=np.float64)
+            of_other += here.astype(np.float32) @ counts
+    divergences = _divergences(total - of_other, of_other)
     by_chance = divergences[1:].mean() + normal_quantile(CONFIDENCE) * divergences[1:].std(ddof=1)
     return Effect(math.sqrt(divergences[0]), math.sqrt(max(0.0, divergences[0] - by_chance)))
 
 
-def _most_frequent(values: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
-    words, counts = np.unique(values, return_counts=True)
+def _most_frequent(tokens: Sequences) -> npt.NDArray[np.int32]:
+    words, counts = np.empty(0, np.int32), np.empty(0, np.int64)
+    for _, piece in tokens.pieces():
+        here, here_counts = np.unique(piece.values, return_counts=True)
+        words, places = np.unique(np.concatenate([words, here]), return_inverse=True)
+        both = np.concatenate([counts, here_counts])
+        counts = np.zeros(len(words), dtype=np.int64)
+        np.add.at(counts, places, both)
     return np.sort(words[np.argsort(-counts, kind="stable")[:_NUM_FREQUENT]])
 
 

@@ -13,6 +13,7 @@ from storage.options import FeatureOptions
 from storage.records import Split
 from storage.sequences import Sequences, spooled
 from storage.snapshots import Rows
+from storage.spool import Spool
 from tasks.features.encoding import Encoder
 from tasks.features.review_features import FEATURE_NAMES, review_features
 from tasks.features.scaler import Scaler
@@ -36,7 +37,7 @@ def fit_and_featurize(
     """
     labelled = (splits["train"], splits["validation"])
     encoder = Encoder.fit(np.concatenate([rows.tokens.lengths for rows in labelled]), options, vocabulary)
-    features = {name: features_in_pieces(rows.tokens, encoder) for name, rows in splits.items()}
+    features = {name: features_in_pieces(rows.tokens, encoder, scratch) for name, rows in splits.items()}
     scaler = Scaler.fit(features["train"])
     matrices = {
         name: Matrix(
@@ -54,17 +55,18 @@ def fit_and_featurize(
     return matrices, encoder, scaler
 
 
-def features_in_pieces(tokens: Sequences, encoder: Encoder) -> npt.NDArray[np.float64]:
-    """Features of encoded reviews before any truncation, `(rows, features)`; memory beside them is bounded.
+def features_in_pieces(tokens: Sequences, encoder: Encoder, scratch: Path | None = None) -> npt.NDArray[np.float64]:
+    """Features of encoded reviews before any truncation, a mapped file, `(rows, features)`.
 
     Args:
         tokens: Word ranks, `(rows, ragged)`.
         encoder: What makes indices of them.
+        scratch: On whose disk they wait; by default that of temporary files.
     """
-    features = np.empty((len(tokens), len(FEATURE_NAMES)))
-    for part, piece in tokens.pieces():
-        features[part] = review_features(encoder.encode(piece), encoder.num_words)
-    return features
+    features = Spool(np.float64, scratch)
+    for _, piece in tokens.pieces():
+        features.add(review_features(encoder.encode(piece), encoder.num_words))
+    return features.finish().reshape(-1, len(FEATURE_NAMES))
 
 
 def _fed(tokens: Sequences, encoder: Encoder) -> Iterator[Sequences]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+
 import numpy as np
 import numpy.typing as npt
 
@@ -51,7 +52,9 @@ def split_by_content(
         sample_size: Reviews to keep of train, validation included, and of test: those of the smallest hashes.
     """
     seed = options.split_seed
-    is_test = (declared == SPLITS.index("test")) | ((declared < 0) & (_uniform(hashes, "test", seed) < options.test_share))
+    is_test = (declared == SPLITS.index("test")) | (
+        (declared < 0) & (_uniform(hashes, "test", seed) < options.test_share)
+    )
     is_validation = declared == SPLITS.index("validation")
     if not is_validation.any():
         is_validation = ~is_test & (_uniform(hashes, "validation", seed) < options.validation_share)

@@ -20,9 +20,9 @@ import pyarrow.parquet as pq
 from storage.errors import SourceError
 from storage.options import ColumnOptions, DataOptions
 from storage.records import SPLITS, Contents, Split
-from storage.sequences import SequenceSpool, Sequences, spooled
+from storage.sequences import Sequences, SequenceSpool, spooled
 from storage.snapshots import Rows, Texts
-from storage.spool import StringSpool
+from storage.spool import StringSpool, parquet_batches
 from tasks.features.tokenization import WordTable, content_hashes, split_into_words
 from tasks.features.vocabulary import Vocabulary
 from tasks.sources.base import TextSource
@@ -218,11 +218,10 @@ class _Spooled:
 
     def __call__(self) -> Iterator[pa.StringArray]:
         start = 0
-        with pq.ParquetFile(self.path) as file:
-            for batch in file.iter_batches(columns=["text"]):
-                here = self.belongs[start : start + batch.num_rows]
-                start += batch.num_rows
-                yield batch.column(0).filter(pa.array(here))
+        for batch in parquet_batches(self.path):
+            here = self.belongs[start : start + batch.num_rows]
+            start += batch.num_rows
+            yield batch.column(0).filter(pa.array(here))
 
 
 def wordless(batch: CheckedRows, rows: npt.NDArray[np.int64]) -> Iterator[Refusal]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from storage.sequences import Sequences
+from storage.sequences import Sequences, spooled
 
 INT32 = st.integers(-(2**31), 2**31 - 1)
 ROWS = st.lists(st.lists(INT32, max_size=6), max_size=8)
@@ -139,3 +140,39 @@ def test_a_missing_entry_is_refused() -> None:
     rows: list[Any] = [[1, None]]
     with pytest.raises(pa.ArrowException):
         Sequences.from_lists(rows)
+
+
+@moderate
+@given(ROWS, st.integers(1, 9))
+def test_pieces_are_all_rows_in_their_order_and_as_large_as_asked_for(rows: list[list[int]], size: int) -> None:
+    sequences = Sequences.from_lists(rows)
+
+    pieces = list(sequences.pieces(size))
+
+    assert [row for _, piece in pieces for row in lists(piece)] == rows
+    assert [index for part, _ in pieces for index in range(len(rows))[part]] == list(range(len(rows)))
+    for part, piece in pieces:
+        assert lists(piece) == lists(sequences.between(part.start, part.stop)) == rows[part]
+        assert len(piece) == 1 or len(piece.values) <= size
+
+
+@moderate
+@given(ROWS, st.data())
+def test_rows_taken_in_pieces_are_those_taken_at_once(rows: list[list[int]], data: st.DataObject) -> None:
+    indices = data.draw(st.lists(st.integers(0, len(rows) - 1), max_size=10)) if rows else []
+    chosen = np.array(indices, dtype=np.int64)
+    sequences = Sequences.from_lists(rows)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("storage.sequences.PIECE_TOKENS", 4)
+        pieces = list(sequences.take_in_pieces(chosen))
+
+    assert [row for piece in pieces for row in lists(piece)] == lists(sequences.take(chosen))
+    assert all(len(piece) == 1 or len(piece.values) <= 4 for piece in pieces)
+
+
+def test_spooled_rows_are_those_of_the_pieces(tmp_path: Path) -> None:
+    pieces = [Sequences.from_lists(rows) for rows in ([[1, 2], []], [], [[3]])]
+
+    assert lists(spooled(pieces, tmp_path)) == [[1, 2], [], [3]]
+    assert lists(spooled([], tmp_path)) == []

@@ -14,7 +14,7 @@ from storage.snapshots import Rows, row_ids
 from tasks.checks import drift
 from tasks.checks.base import CheckedData
 from tasks.checks.drift import check_drift, domain_auc, label_effect, length_effect, word_effect
-from tasks.checks.linear import identical
+from tasks.checks.identical import identical
 from tasks.features.matrices import fit_and_featurize
 from tasks.sources.base import Reviews
 

@@ -19,7 +19,8 @@ def test_rows_of_all_splits_come_back_in_the_order_of_their_file() -> None:
     assert files["a"].places.tolist() == [2, 3, 10]  # as numbers, not as text
     assert files["a"].labels.tolist() == [0, 1, 1]
     assert files["a"].lengths.tolist() == [3, 1, 1]
-    assert files["a"].splits.tolist() == ["train", "validation", "train"]
+    assert files["a"].are_of("train").tolist() == [True, False, True]
+    assert files["a"].are_of("validation").tolist() == [False, True, False]
 
 
 def test_a_source_may_have_slashes() -> None:

@@ -17,7 +17,8 @@ from storage.snapshots import Rows, row_ids
 from tasks.checks import probe
 from tasks.checks.base import CheckedData
 from tasks.checks.counts import presence
-from tasks.checks.linear import fit_and_score, identical, out_of_fold
+from tasks.checks.identical import identical
+from tasks.checks.linear import fit_and_score, out_of_fold
 from tasks.checks.probe import Reading, check_probe
 from tasks.features.matrices import fit_and_featurize
 from tasks.sources.base import Reviews
