@@ -81,9 +81,9 @@ def row_ids(source_split: str, tokens: Sequences) -> pa.StringArray:
     return pa.array([f"{source_split}/{index}/{digest}" for index, digest in enumerate(hashes)])
 
 
-def content_hashes(rows: Rows) -> list[str]:
+def content_hashes(ids: pa.StringArray) -> pa.StringArray:
     """What each row said, the last part of its id: the same for the same words, wherever they stood."""
-    return _hashes(rows.ids).to_pylist()  # type: ignore[no-any-return]
+    return pc.replace_substring_regex(ids, r"(?s)^.*/", "")
 
 
 def content_id(splits: Mapping[Split, Rows], vocabulary: str = "") -> str:
@@ -185,11 +185,11 @@ class StoredSnapshot:
         vocabulary: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return vocabulary
 
-    def content_hashes(self) -> set[str]:
-        """What all rows said, as hashes."""
-        paths = (self.folder / f"{split}.parquet" for split in SPLITS)
-        ids = (pq.read_table(path, columns=["row_id"])["row_id"] for path in paths)
-        return {row_id.rpartition("/")[2] for column in ids for row_id in column.to_pylist()}
+    def content_hashes(self) -> Iterator[pa.StringArray]:
+        """What all rows said, as hashes, some rows at a time."""
+        for split in SPLITS:
+            for batch in parquet_batches(self.folder / f"{split}.parquet", ["row_id"]):
+                yield content_hashes(batch["row_id"])
 
 
 def open_snapshot(root: Path, snapshot_id: str) -> StoredSnapshot:
@@ -219,7 +219,25 @@ def read_content_hashes(root: Path, snapshot_id: str) -> set[str]:
     Raises:
         ContentError: The snapshot is missing or damaged.
     """
-    return open_snapshot(root, snapshot_id).content_hashes()
+    return {one for hashes in open_snapshot(root, snapshot_id).content_hashes() for one in hashes.to_pylist()}
+
+
+def count_unknown(root: Path, snapshot_id: str, known_id: str) -> int:
+    """Rows of a snapshot that say what no row of another one says; eight bytes for each of the other's are held.
+
+    Raises:
+        ContentError: One of the snapshots is missing or damaged.
+    """
+    pieces = [_numbers(hashes) for hashes in open_snapshot(root, known_id).content_hashes()]
+    known = np.sort(np.concatenate([np.empty(0, np.uint64), *pieces]))
+    unknown = 0
+    for hashes in open_snapshot(root, snapshot_id).content_hashes():
+        numbers = _numbers(hashes)
+        places = np.searchsorted(known, numbers)
+        is_known = places < len(known)
+        is_known[is_known] = known[places[is_known]] == numbers[is_known]
+        unknown += int((~is_known).sum())
+    return unknown
 
 
 def take_raw(raw: Raw, indices: npt.NDArray[np.integer]) -> Raw:
@@ -236,7 +254,7 @@ def _test_id(test: Rows, *, is_text: bool) -> str:
     """
     if not is_text:
         return content_id({"test": test})
-    pairs = pa.table({"hash": _hashes(test.ids), "label": test.labels})
+    pairs = pa.table({"hash": content_hashes(test.ids), "label": test.labels})
     pairs = pairs.sort_by([("hash", "ascending"), ("label", "ascending")])
     # As `sha256_of_json` of the list of all pairs, which is not held at once.
     digest = hashlib.sha256(b"[")
@@ -249,8 +267,8 @@ def _test_id(test: Rows, *, is_text: bool) -> str:
     return digest.hexdigest()
 
 
-def _hashes(ids: pa.StringArray) -> pa.StringArray:
-    return pc.replace_substring_regex(ids, r"(?s)^.*/", "")
+def _numbers(hashes: pa.StringArray) -> npt.NDArray[np.uint64]:
+    return np.array([int(one, 16) for one in hashes.to_pylist()], dtype=np.uint64)
 
 
 def _write_texts(folder: Path, texts: Texts) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import mmap
 import tempfile
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -88,7 +88,12 @@ class StringSpool:
         return pa.StringArray.from_buffers(len(ends) - 1, pa.py_buffer(ends), pa.py_buffer(data), validity)
 
 
-def parquet_batches(path: Path) -> Iterator[pa.RecordBatch]:
-    """The rows of a Parquet file, a few thousand at a time, however large its row groups are."""
+def parquet_batches(path: Path, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+    """The rows of a Parquet file, a few thousand at a time, however large its row groups are.
+
+    Args:
+        path: The file.
+        columns: Which to read; None for all.
+    """
     with pq.ParquetFile(path, buffer_size=_READ_BUFFER, pre_buffer=False) as file:
-        yield from file.iter_batches(_ROWS_AT_A_TIME)
+        yield from file.iter_batches(_ROWS_AT_A_TIME, columns=columns)

@@ -15,9 +15,9 @@ from storage.metrics.reader import MetricsReader
 from storage.metrics.stages import measured_stage
 from storage.metrics.store import MetricsStore
 from storage.options import RunOptions
-from storage.records import SPLITS, Contents, SnapshotRecord
+from storage.records import Contents, SnapshotRecord
 from storage.settings import Settings
-from storage.snapshots import content_hashes, open_snapshot, read_content_hashes, write_snapshot
+from storage.snapshots import count_unknown, write_snapshot
 from tasks.sources.again import RETRY_DELAYS, again_if_unavailable
 from tasks.sources.base import Reviews
 from tasks.sources.resolve import OpenedTexts, open_source
@@ -113,9 +113,7 @@ def _num_new(settings: Settings, snapshot: SnapshotRecord) -> int | None:
     if champion.snapshot_id == snapshot.id:
         return 0
     try:
-        known = read_content_hashes(settings.snapshots, champion.snapshot_id)
+        return count_unknown(settings.snapshots, snapshot.id, champion.snapshot_id)
     except ContentError as error:
         logger.warning("the champion's snapshot cannot be read, so nobody knows which rows are new: %s", error)
         return None
-    stored = open_snapshot(settings.snapshots, snapshot.id)
-    return sum(one not in known for split in SPLITS for one in content_hashes(stored.rows(split)))

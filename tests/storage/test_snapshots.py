@@ -20,6 +20,7 @@ from storage.snapshots import (
     Texts,
     content_hashes,
     content_id,
+    count_unknown,
     open_snapshot,
     read_content_hashes,
     read_rows,
@@ -268,7 +269,9 @@ def test_another_vocabulary_is_another_snapshot_of_the_same_test_set(tmp_path: P
     first = write(tmp_path, splits, texts=texts(splits))
     test = splits["test"]
     renamed = Rows(
-        pa.array([f"elsewhere/{index + 7}/{one}" for index, one in enumerate(content_hashes(test))])[::-1],
+        pa.array([f"elsewhere/{index + 7}/{one}" for index, one in enumerate(content_hashes(test.ids).to_pylist())])[
+            ::-1
+        ],
         test.labels[::-1],
         Sequences.from_lists([[99]] * len(test.ids)),
     )
@@ -284,8 +287,20 @@ def test_another_vocabulary_is_another_snapshot_of_the_same_test_set(tmp_path: P
 
 def test_content_hashes_of_all_splits_are_read_together(tmp_path: Path, splits: dict[Split, Rows]) -> None:
     record = write(tmp_path, splits)
-    expected = {one for rows in splits.values() for one in content_hashes(rows)}
+    expected = {one for rows in splits.values() for one in content_hashes(rows.ids).to_pylist()}
     assert read_content_hashes(tmp_path, record.id) == expected
+
+
+def test_rows_that_another_snapshot_does_not_hold_are_counted_wherever_they_stand(
+    tmp_path: Path, splits: dict[Split, Rows]
+) -> None:
+    record = write(tmp_path, splits)
+    tokens = Sequences.from_lists([[91], splits["train"].tokens.row(0).tolist(), [92], [92]])
+    more = {**splits, "test": Rows(row_ids("more", tokens), np.array([0, 1, 0, 1], np.uint8), tokens)}
+    today = write(tmp_path, more)
+
+    assert count_unknown(tmp_path, record.id, record.id) == 0
+    assert count_unknown(tmp_path, today.id, record.id) == 3
 
 
 def test_changed_texts_are_not_read(tmp_path: Path, splits: dict[Split, Rows], flip: Flip) -> None:

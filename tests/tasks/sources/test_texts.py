@@ -65,7 +65,7 @@ def texts_of(found: GatheredTexts, split: Split) -> list[str]:
 
 def sides(found: GatheredTexts) -> dict[str, Split]:
     """The split of each row, by what it says."""
-    return {one: split for split in SPLITS for one in content_hashes(found.splits[split])}
+    return {one: split for split in SPLITS for one in content_hashes(found.splits[split].ids).to_pylist()}
 
 
 def test_every_row_goes_to_one_split_with_its_text_its_words_and_its_label(bench: Bench) -> None:
@@ -139,7 +139,7 @@ def test_duplicates_never_straddle_the_splits_however_they_are_written(bench: Be
 
     found = bench.gather_rows([*rows, *shouted])
 
-    hashes = [set(content_hashes(found.splits[split])) for split in SPLITS]
+    hashes = [set(content_hashes(found.splits[split].ids).to_pylist()) for split in SPLITS]
     assert sum(map(len, hashes)) == len(set.union(*hashes)) == 300
     assert sum(len(found.splits[split].ids) for split in SPLITS) == 600
 
