@@ -238,6 +238,34 @@ def test_cross_validated_rows_count_half() -> None:
     assert of_each.lower == pytest.approx(0.7587, abs=1e-3)  # normal approximation: 0.8 - 3.09 * 0.01265 = 0.7609
 
 
+# Many rows.
+
+
+def test_of_many_rows_some_are_drawn_and_the_evidence_says_so(
+    clean: CheckedData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probe, "MAX_ROWS", 1000)
+    result, again = check(clean), check(clean)
+    assert result == again
+    assert result.verdict == "pass"
+    assert [result.measured[f"{split}_rows"] for split in SIZES] == [1000, 300, 1000]
+    assert result.evidence.endswith("rows drawn at random: of train 1,000 of 3,000, of test 1,000 of 1,500")
+
+
+def test_what_is_wrong_is_found_among_the_rows_drawn(clean: CheckedData, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe, "MAX_ROWS", 1400)
+    result = check(with_labels(clean, "test", shuffled))
+    assert result.verdict == "fail"
+    assert "near chance on test" in result.evidence
+
+
+def test_with_no_more_rows_than_are_read_nothing_is_drawn(clean: CheckedData, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = check(clean)
+    monkeypatch.setattr(probe, "MAX_ROWS", SIZES["train"])
+    assert check(clean) == whole
+    assert "drawn" not in whole.evidence
+
+
 # Data that nothing can be said of.
 
 
