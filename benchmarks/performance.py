@@ -31,6 +31,7 @@ PARTS = {
     "scoring": True,
     "whole_run": True,
     "start_up": False,
+    "scaling": False,
 }
 """The parts in the order of the table, each a module of this folder, and whether it takes `--reviews`."""
 

@@ -25,6 +25,7 @@ from typing import Any
 
 import click
 
+from benchmarks.figures import Figure, write_result
 from benchmarks.machine import machine
 from benchmarks.scaling_picture import draw
 from benchmarks.scaling_stages import STAGES, run_stage, write_reviews
@@ -99,18 +100,15 @@ def _exponent(before: float, after: float, ratio: float) -> float:
     return math.log(after / before) / math.log(ratio)
 
 
-def figures_of(found: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+def figures_of(found: Mapping[str, Mapping[str, Any]]) -> list[Figure]:
     """Rows of the table of all benchmarks: what ten million reviews would take, against the bound."""
     return [
-        {
-            "name": f"{stage}, anonymous memory of 10,000,000 reviews (extrapolated)",
-            "unit": "GiB",
-            "ours": round(of["growth"]["anonymous_at_10_million"] / 2**30, 2),
-            "reference": None,
-            "against": None,
-            "ratio": None,
-            "target": FAR_BYTES / 2**30,
-        }
+        Figure(
+            f"{stage}, anonymous memory of 10,000,000 reviews, extrapolated",
+            "GiB",
+            of["growth"]["anonymous_at_10_million"] / 2**30,
+            target=FAR_BYTES / 2**30,
+        )
         for stage, of in found.items()
     ]
 
@@ -172,14 +170,8 @@ def main(sizes: list[int], output: Path, picture: Path, stage: tuple[str, Path] 
         click.echo(f"{rows:,} reviews: {json.dumps(measured[rows])}", err=True)
     found = found_of(measured)
     settings = {"sizes": sizes, "memory": "sampled every 20 ms from /proc", "slope": "between the two largest sizes"}
-    result = {
-        "machine": machine("pyarrow", "numpy", "scikit-learn", "keras"),
-        "settings": settings,
-        "found": found,
-        "figures": figures_of(found),
-    }
-    output.parent.mkdir(exist_ok=True)
-    output.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    described = machine("pyarrow", "numpy", "scikit-learn", "keras")
+    write_result(output, machine=described, settings=settings, found=found, figures=figures_of(found))
     draw(found, picture)
     click.echo(markdown(found))
 

@@ -25,7 +25,7 @@ from storage.metrics.store import MetricsStore
 from storage.options import RunOptions, SyntheticOptions
 from storage.records import Champion, Contents, RunStart, SnapshotRecord
 from storage.settings import Settings
-from storage.snapshots import read_vocabulary
+from storage.snapshots import open_snapshot
 from tasks.sources.synthetic import MAX_RANK, generate
 
 _PIECE_ROWS = 5_000
@@ -133,7 +133,7 @@ def _untrained(settings: Settings, state: Mapping[str, Any]) -> Champion:
             scaler=made.scaler,
             predictions=nothing,
             manifest={"line": "scaling"},
-            vocabulary=read_vocabulary(settings.snapshots, state["snapshot"]["id"]),
+            vocabulary=open_snapshot(settings.snapshots, state["snapshot"]["id"]).vocabulary(),
         )
     snapshot_id, now = state["snapshot"]["id"], datetime.now(UTC)
     return Champion("scaling", 1, "untrained", "baseline_avgpool", digest, snapshot_id, "promotion", 1, "", now)

@@ -49,7 +49,7 @@ def featurize(run_id: str, snapshot: SnapshotRecord, options: RunOptions) -> str
             snapshot_id=snapshot.id,
             encoder=encoder.to_json(),
             scaler=scaler.to_json(),
-            tables=[describe_split(name, splits[name], encoder) for name in SPLITS],
+            tables=[describe_split(name, splits[name], encoder, settings.matrices) for name in SPLITS],
             key=key,
         )
     logger.info("features %s: reviews cut to their last %d tokens", matrices_id[:12], encoder.max_length)

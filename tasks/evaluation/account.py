@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -14,21 +16,28 @@ from storage.snapshots import Raw, Rows, take_raw
 from tasks.evaluation.alignment import join_by_id
 from tasks.evaluation.metrics import predicted_labels
 from tasks.features.encoding import Encoder
-from tasks.features.review_features import FEATURE_NAMES, review_features
+from tasks.features.matrices import features_in_pieces
+from tasks.features.review_features import FEATURE_NAMES
 
 QUANTILES = (0.0, 0.25, 0.5, 0.75, 0.95, 1.0)
 NUM_MISTAKES, MAX_CHARACTERS = 20, 500
 
 
-def describe_split(split: Split, rows: Rows, encoder: Encoder) -> SplitTable:
-    """The tables of one split, which has at least one review."""
-    encoded = encoder.encode(rows.tokens)
-    features = review_features(encoded, encoder.num_words)
+def describe_split(split: Split, rows: Rows, encoder: Encoder, scratch: Path | None = None) -> SplitTable:
+    """The tables of one split, which has at least one review.
+
+    Args:
+        split: Its name.
+        rows: All of it.
+        encoder: What makes indices of its word ranks.
+        scratch: On whose disk the features wait; by default that of temporary files.
+    """
+    features = features_in_pieces(rows.tokens, encoder, scratch)
     return SplitTable(
         split=split,
         num_rows=len(rows.labels),
         num_positive=int(rows.labels.sum()),
-        num_cut=int((encoded.lengths > encoder.max_length).sum()),
+        num_cut=int((rows.tokens.lengths + 1 > encoder.max_length).sum()),  # with the start token
         words=_spread(rows.tokens.lengths.astype(np.float64)),
         features={name: _spread(column) for name, column in zip(FEATURE_NAMES, features.T, strict=True)},
     )

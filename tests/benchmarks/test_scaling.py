@@ -82,7 +82,7 @@ def test_the_tables_tell_each_size_and_the_extrapolation_as_one() -> None:
     assert "| ingest | 100,000 | 10.0 | 100 | 200 |" in shown
     assert "| checks | 100.0 | 1.00 | 50 | 0.6 |" in shown
     assert "extrapolated to 10,000,000 reviews" in shown
-    names = [figure["name"] for figure in figures_of(found_of(LINEAR))]
+    names = [figure.name for figure in figures_of(found_of(LINEAR))]
     assert names[0] == "ingest, anonymous memory of 10,000,000 reviews (extrapolated)"
 
 

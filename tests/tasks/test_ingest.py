@@ -44,7 +44,7 @@ def test_made_up_reviews_are_a_warning_where_nobody_asked_for_them(
 def test_nothing_is_new_in_the_snapshot_of_the_champion_and_it_is_not_read_to_say_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def no_reading(_root: Path, snapshot_id: str) -> set[str]:
+    def no_reading(_root: Path, snapshot_id: str, _known_id: str) -> int:
         raise AssertionError(f"read {snapshot_id}")
 
     monkeypatch.setenv("RETRAIN_HOME", str(tmp_path / "home"))
@@ -56,7 +56,7 @@ def test_nothing_is_new_in_the_snapshot_of_the_champion_and_it_is_not_read_to_sa
     first = bench.start_run("synthetic")
     _, before = ingest.fn(first, options)
     bench.decide(Decision(bench.candidate(first).id, True, "the first one", ()), line="synthetic")
-    monkeypatch.setattr(ingesting, "read_content_hashes", no_reading)
+    monkeypatch.setattr(ingesting, "count_unknown", no_reading)
 
     _, after = ingest.fn(bench.start_run("synthetic"), options)
 

@@ -19,6 +19,7 @@ from storage.sequences import Sequences
 from storage.snapshots import Rows, read_rows, row_ids, write_snapshot
 from tasks.checks import DATA_CHECKS, run_checks
 from tasks.checks.base import CheckedData
+from tasks.evaluation.account import describe_split
 from tasks.features.matrices import fit_and_featurize
 from tasks.sources.base import Limits
 from tasks.sources.files import open_path
@@ -128,6 +129,7 @@ def test_a_snapshot_and_its_matrices_are_the_same_when_they_are_read_again(tmp_p
             snapshot_id=record.id,
             encoder=encoder.to_json(),
             scaler=scaler.to_json(),
+            tables=[describe_split(name, splits[name], encoder) for name in SPLITS],
         )
         return record.id, record.test_id, made
 
