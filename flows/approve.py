@@ -22,7 +22,7 @@ from pydantic import ConfigDict, Field, ValidationError
 
 from storage.errors import OptionError
 from storage.options import RunOptions
-from storage.records import Approval, Basis, Candidate, CheckResult, Comparison, Proposal, SnapshotRecord
+from storage.records import Approval, Asked, Basis, Candidate, CheckResult, Comparison, Proposal, SnapshotRecord
 from tasks.promote import propose
 
 logger = logging.getLogger(__name__)
@@ -60,17 +60,18 @@ def ask(
     checks: Sequence[CheckResult],
     snapshot: SnapshotRecord,
     options: RunOptions,
-) -> Approval | None:
-    """Wait for a person's answer, where one is asked for and the rule would promote; else None, at no cost."""
+) -> Asked:
+    """Wait for a person's answer, where one is asked for and the rule would promote; else nobody is asked."""
     if not options.approval.required or options.dry_run:
-        return None
+        return Asked()
     proposal = propose(run_id, candidates, checks, snapshot, options)
     winner = next((decision for decision in proposal.decisions if decision.promote), None)
     if winner is None:
-        return None
+        return Asked(answers=proposal.answers)
     minutes = options.approval.timeout_minutes
     question = question_markdown(proposal, candidates, checks, snapshot.line, minutes)
-    return cast(Approval, approve(winner.candidate_id, snapshot.line, proposal.basis, question, minutes))
+    approval = cast(Approval, approve(winner.candidate_id, snapshot.line, proposal.basis, question, minutes))
+    return Asked(approval, proposal.answers)
 
 
 @flow(name="approve", flow_run_name="approve {candidate_id} on {line}", validate_parameters=True)

@@ -151,9 +151,9 @@ def pipeline(run_id: str, options: RunOptions) -> str:
     matrices_id = prepared.matrices_id
     trained = train_all(run_id, matrices_id, options)
     candidates = [evaluate(run_id, one, snapshot, matrices_id, options) for one in trained]
-    approval = ask(run_id, candidates, prepared.checks, snapshot, options)
-    decisions = promote(run_id, candidates, prepared.checks, snapshot, options, approval)
-    keep_open(run_id, decisions, approval)
+    asked = ask(run_id, candidates, prepared.checks, snapshot, options)
+    decisions = promote(run_id, candidates, prepared.checks, snapshot, options, asked)
+    keep_open(run_id, decisions, asked.approval)
     headline = verdict(candidates, decisions, snapshot.line, options.dry_run)
     announce_decisions(run_id, snapshot.line, candidates, decisions, headline, dry_run=options.dry_run)
     report(run_id, headline)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 
 import numpy as np
@@ -21,6 +21,7 @@ from storage.metrics.store import MetricsStore
 from storage.options import RunOptions
 from storage.records import (
     Approval,
+    Asked,
     Basis,
     Candidate,
     Champion,
@@ -60,8 +61,9 @@ def propose(
     """
     settings = Settings.from_environment()
     with measured_stage(MetricsStore(settings.database_url), run_id, "propose"):
-        assessments, basis = _assess(settings, candidates, checks, snapshot, options)
-        return Proposal(tuple(decide(assessments, options.gates)), basis)
+        opponents = _Opponents(settings, snapshot, options)
+        assessments, basis = _assess(opponents, candidates, checks)
+        return Proposal(tuple(decide(assessments, options.gates)), basis, opponents.answers)
 
 
 @task(task_run_name="promote", cache_policy=NO_CACHE)
@@ -71,7 +73,7 @@ def promote(
     checks: Sequence[CheckResult],
     snapshot: SnapshotRecord,
     options: RunOptions,
-    approval: Approval | None = None,
+    asked: Asked | None = None,
 ) -> list[Decision]:
     """Decide on all candidates of a run together, in one transaction with the new champion.
 
@@ -81,17 +83,19 @@ def promote(
         checks: What the checks of the data said.
         snapshot: What they were trained on, and whose test rows the champion is scored on.
         options: The run's.
-        approval: What a person said of a proposal, where one was asked.
+        asked: What came of asking a person, where one was asked.
 
     Raises:
         StaleDecisionError: Other runs kept changing the champion or the ledger in the meantime.
     """
     settings = Settings.from_environment()
     store = MetricsStore(settings.database_url)
+    asked = asked or Asked()
+    opponents = _Opponents(settings, snapshot, options, dict(asked.answers))
     with measured_stage(store, run_id, "promote"):
         for attempt in range(_TRIES):
-            assessments, basis = _assess(settings, candidates, checks, snapshot, options)
-            decisions = decide(assessments, options.gates, _approval_gate(options, basis, approval))
+            assessments, basis = _assess(opponents, candidates, checks)
+            decisions = decide(assessments, options.gates, _approval_gate(options, basis, asked.approval))
             try:
                 store.record_decisions(
                     run_id,
@@ -128,22 +132,18 @@ def _approval_gate(options: RunOptions, basis: Basis, approval: Approval | None)
 
 
 def _assess(
-    settings: Settings,
-    candidates: Sequence[Candidate],
-    checks: Sequence[CheckResult],
-    snapshot: SnapshotRecord,
-    options: RunOptions,
+    opponents: _Opponents, candidates: Sequence[Candidate], checks: Sequence[CheckResult]
 ) -> tuple[list[Assessment], Basis]:
     """All that the rule is told, and what it rests on as of now."""
-    reader = MetricsReader(settings.database_url)
-    served = reader.champions(snapshot.line)
+    reader = MetricsReader(opponents.settings.database_url)
+    served = reader.champions(opponents.snapshot.line)
     champion = served[-1] if served else None
-    basis = Basis(champion.position if champion else 0, reader.num_comparisons(snapshot.test_id))
-    opponents = _Opponents(settings, snapshot, basis.num_comparisons, options)
-    against_champion = opponents.compare(champion, candidates, "champion")
+    basis = Basis(champion.position if champion else 0, reader.num_comparisons(opponents.snapshot.test_id))
+    compare = partial(opponents.compare, candidates=candidates, spent=basis.num_comparisons)
+    against_champion = compare(champion, role="champion")
     # A champion that is the high-water mark itself need not be compared with twice.
     mark = served[champion.mark - 1] if champion and champion.mark != champion.position else None
-    against_mark = opponents.compare(mark, candidates, "high-water mark")
+    against_mark = compare(mark, role="high-water mark")
     assessments = [
         Assessment(candidate.id, candidate.validation, candidate.test, (*checks, *candidate.checks), *compared)
         for candidate, *compared in zip(candidates, against_champion, against_mark, strict=True)
@@ -153,12 +153,16 @@ def _assess(
 
 @dataclass(frozen=True)
 class _Opponents:
-    """What the candidates are compared with: each scored now, with its own bundle, on today's test rows."""
+    """What the candidates are compared with: each scored in this run, with its own bundle, on today's test rows.
+
+    Attributes:
+        answers: What each has said, by its bundle's digest: it is asked once, however often a decision is tried.
+    """
 
     settings: Settings
     snapshot: SnapshotRecord
-    spent: int
     options: RunOptions
+    answers: dict[str, npt.NDArray[np.float32]] = field(default_factory=dict)
 
     @cached_property
     def _test(self) -> tuple[Rows, Raw]:
@@ -167,14 +171,15 @@ class _Opponents:
         return stored.rows("test"), stored.raw("test")
 
     def compare(
-        self, opponent: Champion | None, candidates: Sequence[Candidate], role: str
+        self, opponent: Champion | None, *, candidates: Sequence[Candidate], spent: int, role: str
     ) -> Sequence[Comparison | str | None]:
         """Every candidate with one opponent: None if there is none, a reason if it cannot be scored."""
         if opponent is None:
             return [None] * len(candidates)
         rows, reviews = self._test
         try:
-            probabilities = _score_champion(self.settings, opponent, reviews)
+            if opponent.bundle not in self.answers:
+                self.answers[opponent.bundle] = _score_champion(self.settings, opponent, reviews)
         except ContentError as error:
             # Without the opponent's answer nothing shows that a candidate is better: the gate fails.
             logger.error("the %s %s cannot be scored: %s", role, opponent.candidate_id, error)
@@ -188,8 +193,8 @@ class _Opponents:
                 candidate_predictions=read_test_predictions(self.settings.bundles, candidate.bundle),
                 ids=rows.ids,
                 champion=opponent,
-                champion_probabilities=probabilities,
-                index=self.spent + int(rank),
+                champion_probabilities=self.answers[opponent.bundle],
+                index=spent + int(rank),
                 total_alpha=self.options.gates.comparison_alpha,
             )
             for rank, candidate in zip(ranks, candidates, strict=True)

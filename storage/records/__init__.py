@@ -11,6 +11,7 @@ from storage.records.data import (
 )
 from storage.records.decisions import (
     Approval,
+    Asked,
     Basis,
     Champion,
     Comparison,
@@ -61,6 +62,7 @@ __all__ = [
     "MODEL_NAMES",
     "SPLITS",
     "Approval",
+    "Asked",
     "Basis",
     "Candidate",
     "Champion",

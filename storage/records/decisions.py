@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 from storage.records.words import GateVerdict, Standing, Succession
 
@@ -135,10 +141,18 @@ class Basis:
 
 @dataclass(frozen=True)
 class Proposal:
-    """What the rule would decide now; nothing of it is recorded."""
+    """What the rule would decide now; nothing of it is recorded.
+
+    Attributes:
+        decisions: On all candidates.
+        basis: What they rest on.
+        answers: What the opponents say of the test rows, each by its bundle's digest, float32 `(rows,)`, in the order
+            of the snapshot.
+    """
 
     decisions: tuple[Decision, ...]
     basis: Basis
+    answers: Mapping[str, npt.NDArray[np.float32]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -158,3 +172,16 @@ class Approval:
     approved: bool
     name: str
     reason: str
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a run brings from the question to the decision.
+
+    Attributes:
+        approval: The answer; None where nobody was asked.
+        answers: Those of the proposal, so that no opponent is scored again.
+    """
+
+    approval: Approval | None = None
+    answers: Mapping[str, npt.NDArray[np.float32]] = field(default_factory=dict)

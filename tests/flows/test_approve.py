@@ -17,6 +17,7 @@ from storage.errors import OptionError
 from storage.options import ApprovalOptions, RunOptions
 from storage.records import (
     Approval,
+    Asked,
     Basis,
     Candidate,
     CheckResult,
@@ -97,7 +98,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
 
 def test_a_person_is_asked_about_the_candidate_that_would_be_promoted(asked: list[tuple[Any, ...]]) -> None:
     answer = ask("r1", [MODEL, SISTER], CHECKS, SNAPSHOT, ASKING)
-    assert answer == Approval("r1/a", BASIS, True, "Ana", "reads well")
+    assert answer == Asked(Approval("r1/a", BASIS, True, "Ana", "reads well"), {})
     ((candidate_id, line, basis, question, minutes),) = asked
     assert (candidate_id, line, basis, minutes) == ("r1/a", "imdb", BASIS, 90)
     assert question.startswith("# Promote a on imdb?")
@@ -112,14 +113,14 @@ def test_nobody_is_asked_and_nothing_is_computed(options: RunOptions, monkeypatc
 
     monkeypatch.setattr(module, "propose", refuse)
     monkeypatch.setattr(module, "approve", refuse)
-    assert ask("r1", [MODEL, SISTER], CHECKS, SNAPSHOT, options) is None
+    assert ask("r1", [MODEL, SISTER], CHECKS, SNAPSHOT, options) == Asked()
 
 
 def test_nobody_is_asked_where_the_rule_promotes_nothing(
     asked: list[tuple[Any, ...]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "propose", lambda *_: Proposal((LOSES,), BASIS))
-    assert ask("r1", [SISTER], CHECKS, SNAPSHOT, ASKING) is None
+    assert ask("r1", [SISTER], CHECKS, SNAPSHOT, ASKING) == Asked()
     assert asked == []
 
 

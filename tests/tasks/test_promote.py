@@ -14,7 +14,7 @@ from storage.bundles import Predictions
 from storage.errors import ContentError, StaleDecisionError
 from storage.metrics.store import MetricsStore
 from storage.options import ApprovalOptions, GateOptions, RunOptions
-from storage.records import Approval, Basis, Candidate, Decision, Proposal, SnapshotRecord
+from storage.records import Approval, Asked, Basis, Candidate, Decision, Proposal, SnapshotRecord
 from storage.sequences import Sequences
 from storage.snapshots import Rows, row_ids
 from tasks import promote as task
@@ -66,7 +66,7 @@ class World:
 
     def promote_as(self, approval: Approval | None, *candidates: Candidate, dry_run: bool = False) -> list[Decision]:
         options = ASKING.model_copy(update={"dry_run": dry_run})
-        return task.promote.fn(candidates[0].run_id, candidates, CHECKS, self.snapshot, options, approval)
+        return task.promote.fn(candidates[0].run_id, candidates, CHECKS, self.snapshot, options, Asked(approval))
 
     def marks(self) -> list[int]:
         return [champion.mark for champion in self.bench.reader.champions("imdb")]
@@ -341,3 +341,21 @@ def test_a_dry_run_waits_for_nobody(world: World) -> None:
 def test_where_no_person_is_asked_there_is_no_such_gate(world: World) -> None:
     (decision,) = world.promote(world.candidate(1600))
     assert "approved by a person" not in [gate.name for gate in decision.gates]
+
+
+def test_an_opponent_that_was_scored_for_the_question_is_not_scored_again(world: World) -> None:
+    champion = world.candidate(1600)
+    world.promote(champion)
+    challenger = world.candidate(1700)
+    proposal = world.propose(challenger)
+    assert world.scored == [champion.bundle]
+    assert list(proposal.answers) == [champion.bundle]
+
+    world.scored.clear()
+    approval = Approval(challenger.id, proposal.basis, True, "Ana", "reads well")
+    (decision,) = task.promote.fn(
+        challenger.run_id, [challenger], CHECKS, world.snapshot, ASKING, Asked(approval, proposal.answers)
+    )
+    assert decision.promote
+    assert decision.comparison == proposal.decisions[0].comparison
+    assert world.scored == []
