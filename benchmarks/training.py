@@ -45,7 +45,8 @@ LARGEST_RATIOS: dict[ModelName, float] = {"baseline_avgpool": 0.5, "advanced_bil
 AGAINST = {"notebook": "the notebook's way", "torch": "a plain loop of PyTorch"}
 _ROWS = 22_500
 
-Turn = Callable[[], None]
+Turn = Callable[[], float]
+"""Trains some batches, and gives the share of an epoch that these are."""
 Batch = tuple[dict[str, npt.NDArray[Any]], npt.NDArray[np.float32]]
 
 
@@ -101,7 +102,7 @@ def our_turn(name: ModelName, reviews: Reviews, count: int) -> Turn:
         seed=7,
     )
     widths = np.array([reviews.sequences.lengths[rows].max() for rows in batches.rows_of_epoch(0)])
-    return _fitting(model, lambda number: batches[number], spread(widths, min(count, len(widths))))
+    return _fitting(model, lambda number: batches[number], spread(widths, min(count, len(widths))), len(widths))
 
 
 def notebook_turn(name: ModelName, reviews: Reviews, count: int) -> Turn:
@@ -130,10 +131,10 @@ def notebook_turn(name: ModelName, reviews: Reviews, count: int) -> Turn:
         return {key: inputs[key] for key in model.input}, reviews.labels[rows, None].astype(np.float32)
 
     whole = -(-len(reviews.labels) // size)
-    return _fitting(model, batch, spread(np.zeros(whole, dtype=np.int64), min(count, whole)))
+    return _fitting(model, batch, spread(np.zeros(whole, dtype=np.int64), min(count, whole)), whole)
 
 
-def _fitting(model: Any, batch: Callable[[int], Any], numbers: npt.NDArray[np.int64]) -> Turn:
+def _fitting(model: Any, batch: Callable[[int], Any], numbers: npt.NDArray[np.int64], of_epoch: int) -> Turn:
     """A turn is one call of `fit` on these batches."""
     import keras
 
@@ -144,13 +145,14 @@ def _fitting(model: Any, batch: Callable[[int], Any], numbers: npt.NDArray[np.in
         def __getitem__(self, index: int) -> Any:
             return batch(int(numbers[index]))
 
-    def turn() -> None:
+    def turn() -> float:
         model.fit(Chosen(), shuffle=False, verbose=0)
+        return len(numbers) / of_epoch
 
     return turn
 
 
-def torch_turn(name: ModelName, reviews: Reviews, count: int) -> Turn:
+def torch_turn(_: ModelName, reviews: Reviews, count: int) -> Turn:
     """The advanced model in plain PyTorch, on the device that it finds."""
     import torch
     from torch import nn
@@ -189,13 +191,16 @@ def torch_turn(name: ModelName, reviews: Reviews, count: int) -> Turn:
         optimizer.step()
 
     order = np.random.default_rng(7).permutation(len(reviews.labels))
-    rows = [order[start : start + size] for start in range(0, len(order), size)][:count]
+    rows = [order[start : start + size] for start in range(0, len(order), size)]
+    # On a processor, its gradient of a packed sequence takes long: at each step it fills zeros of the whole one's size.
+    taken_rows = rows[: count if device.type == "cuda" else 1]
 
-    def turn() -> None:
-        for batch in rows:
+    def turn() -> float:
+        for batch in taken_rows:
             step(batch)
         if device.type == "cuda":
             torch.cuda.synchronize()
+        return len(taken_rows) / len(rows)
 
     return turn
 
@@ -208,20 +213,21 @@ TURNS: dict[str, Callable[[ModelName, Reviews, int], Turn]] = {
 
 
 def work(way: str, name: ModelName, folder: Path, count: int) -> None:
-    """Be one of the processes: a turn for each line that comes, answered by its seconds; the first two warm up."""
+    """Be one of the processes: a turn for each line that comes, answered by what makes an epoch, in seconds."""
     turn = TURNS[way](name, Reviews(folder), count)
+    # Each shape is traced once, and memory is taken.
     for _ in range(2):
         turn()
     print("PyTorch" if way == "torch" else device_name(), flush=True)
     for _ in sys.stdin:
         started = time.perf_counter()
-        turn()
-        print(time.perf_counter() - started, flush=True)
+        share = turn()
+        print((time.perf_counter() - started) / share, flush=True)
 
 
 @contextmanager
 def worker(way: str, name: ModelName, folder: Path, count: int) -> Iterator[Callable[[], float]]:
-    """A process that has warmed up: what gives it a turn, in seconds."""
+    """A process that has warmed up: what gives it a turn, and says how many seconds an epoch takes."""
     command = [sys.executable, "-m", "benchmarks.training", "--worker", way, "--model", name, "--batches", str(count)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
     pipe = subprocess.PIPE
@@ -250,7 +256,7 @@ def _answer(process: subprocess.Popen[str]) -> str:
 
 
 def compare(name: ModelName, ways: tuple[str, ...], folder: Path, count: int, repeats: int) -> dict[str, list[float]]:
-    """Seconds of each way's turns, `(repeats,)`; all have their turn before one has its next."""
+    """Seconds an epoch takes each way, `(repeats,)`; all have their turn before one has its next."""
     seconds: dict[str, list[float]] = {way: [] for way in ways}
     with ExitStack() as stack:
         workers = {way: stack.enter_context(worker(way, name, folder, count)) for way in ways}
@@ -260,9 +266,8 @@ def compare(name: ModelName, ways: tuple[str, ...], folder: Path, count: int, re
     return seconds
 
 
-def figures_of(name: ModelName, seconds: dict[str, list[float]], batches: int, trained: int) -> list[Figure]:
-    """A row for each way that ours is held against, in seconds of a whole epoch."""
-    epochs = {way: [batches / trained * one for one in of] for way, of in seconds.items()}
+def figures_of(name: ModelName, epochs: dict[str, list[float]]) -> list[Figure]:
+    """A row for each way that ours is held against."""
     targets = {"notebook": LARGEST_RATIOS[name]}
     return [
         Figure.of_turns(f"{name}, an epoch", epochs["ours"], epochs[way], against=AGAINST[way], target=targets.get(way))
@@ -278,7 +283,13 @@ def figures_of(name: ModelName, seconds: dict[str, list[float]], batches: int, t
     help="A Parquet file with columns split and text.",
 )
 @click.option("--rows", type=click.IntRange(min=1), default=_ROWS, show_default=True, help="Reviews of an epoch.")
-@click.option("--batches", type=click.IntRange(min=1), default=11, show_default=True, help="Batches of a turn.")
+@click.option(
+    "--batches",
+    type=click.IntRange(min=1),
+    default=11,
+    show_default=True,
+    help="Batches of a turn of the BiLSTM; the other model trains whole epochs.",
+)
 @click.option("--repeats", type=click.IntRange(min=1), default=5, show_default=True, help="Turns of each way.")
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), default=RESULTS, help="Where figures go.")
 @click.option("--worker", "way", type=click.Choice(list(TURNS)), hidden=True)
@@ -303,12 +314,13 @@ def main(
     figures, found = list[Figure](), dict[str, Any]()
     with tempfile.TemporaryDirectory() as made:
         Reviews.write(Path(made), reviews, rows)
-        of_epoch = -(-rows // TrainingOptions().batch_size)
         for model in MODEL_NAMES:
             has_torch = model == "advanced_bilstm_features" and importlib.util.find_spec("torch") is not None
             ways = ("ours", "notebook", *(["torch"] if has_torch else []))
-            found[model] = compare(model, ways, Path(made), batches, repeats)
-            figures += figures_of(model, found[model], of_epoch, min(batches, of_epoch))
+            # What takes no time is trained whole: beginning and ending a turn would count too much.
+            count = batches if model == "advanced_bilstm_features" else rows
+            found[model] = compare(model, ways, Path(made), count, repeats)
+            figures += figures_of(model, found[model])
     settings = {"rows": rows, "batches_of_a_turn": batches, "repeats": repeats}
     backend = os.environ.get("KERAS_BACKEND", "tensorflow")
     described = machine("keras", backend) | {"backend": backend}

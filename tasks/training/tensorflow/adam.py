@@ -25,6 +25,14 @@ class Adam(keras.optimizers.Adam):  # type: ignore[misc]
         """Do a step."""
         super().apply([tf.convert_to_tensor(gradient) for gradient in grads], trainable_variables)
 
+    def _clip_gradients(self, grads: Sequence[tf.Tensor]) -> Sequence[tf.Tensor]:
+        """Clip as Keras does, whose own way makes two more arrays of the embedding's size."""
+        if not self.global_clipnorm:
+            clipped: Sequence[tf.Tensor] = super()._clip_gradients(grads)
+            return clipped
+        clipped, _ = tf.clip_by_global_norm(grads, self.global_clipnorm)
+        return clipped
+
     def update_step(self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: tf.Tensor) -> None:
         """Move one variable and its two moments."""
         index = self._get_variable_index(variable)
