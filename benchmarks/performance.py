@@ -35,6 +35,11 @@ PARTS = {
 }
 """The parts in the order of the table, each a module of this folder, and whether it takes `--reviews`."""
 
+PICTURES = {
+    "scaling": "![Time and memory of each stage against the number of reviews, on logarithmic axes](scaling.png)"
+}
+"""What a part's section shows."""
+
 _SAME = ("processor", "cores", "python")
 _HEAD = """# How fast it is
 
@@ -81,7 +86,9 @@ def _machine(name: str, machine: dict[str, Any]) -> str:
 
 def _section(name: str, stored: dict[str, Any]) -> Sequence[str]:
     settings = ", ".join(f"{key.replace('_', ' ')} {_words(value)}" for key, value in stored["settings"].items())
-    return (f"## {name.replace('_', ' ').capitalize()}", "", description(name), "", f"Measured with {settings}.", "")
+    shown = [PICTURES[name], ""] if name in PICTURES else []
+    title = f"## {name.replace('_', ' ').capitalize()}"
+    return (title, "", description(name), "", f"Measured with {settings}.", "", *shown)
 
 
 def _words(value: Any) -> str:

@@ -101,16 +101,17 @@ def _exponent(before: float, after: float, ratio: float) -> float:
 
 
 def figures_of(found: Mapping[str, Mapping[str, Any]]) -> list[Figure]:
-    """Rows of the table of all benchmarks: what ten million reviews would take, against the bound."""
-    return [
-        Figure(
-            f"{stage}, anonymous memory of 10,000,000 reviews, extrapolated",
-            "GiB",
-            of["growth"]["anonymous_at_10_million"] / 2**30,
-            target=FAR_BYTES / 2**30,
-        )
-        for stage, of in found.items()
-    ]
+    """Rows of the table of all benchmarks: each size, and what ten million reviews would take, against the bound."""
+    figures = []
+    for stage, of in found.items():
+        for rows, cost in of["costs"].items():
+            what = f"{stage}, {int(rows):,} reviews"
+            figures.append(Figure(what, "s", cost["seconds"]))
+            figures.append(Figure(f"{what}: anonymous memory", "GiB", cost["anonymous"] / 2**30))
+        far = of["growth"]["anonymous_at_10_million"] / 2**30
+        what = f"{stage}, 10,000,000 reviews, extrapolated: anonymous memory"
+        figures.append(Figure(what, "GiB", far, target=FAR_BYTES / 2**30))
+    return figures
 
 
 def markdown(found: Mapping[str, Mapping[str, Any]]) -> str:

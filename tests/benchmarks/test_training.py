@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from benchmarks import training
 from benchmarks.figures import read_figures
-from benchmarks.training import figures_of, main, spread
+from benchmarks.training import figure_of, main, spread
 
 
 def test_chosen_batches_stand_for_all_widths() -> None:
@@ -23,8 +23,8 @@ def test_chosen_batches_stand_for_all_widths() -> None:
 
 
 def test_each_way_is_a_row_of_its_own() -> None:
-    epochs = {"ours": [8.0, 16.0, 24.0], "notebook": [32.0, 32.0, 32.0], "torch": [16.0, 32.0, 48.0]}
-    notebook, torch = figures_of("advanced_bilstm_features", epochs)
+    notebook = figure_of("advanced_bilstm_features", "notebook", {"ours": [8.0, 16.0, 24.0], "notebook": [32.0] * 3})
+    torch = figure_of("advanced_bilstm_features", "torch", {"ours": [8.0, 16.0, 24.0], "torch": [16.0, 32.0, 48.0]})
 
     assert (notebook.ours, notebook.reference, notebook.ratio, notebook.target) == (16.0, 32.0, 0.5, 0.4)
     assert (torch.reference, torch.ratio, torch.target) == (32.0, 0.5, None)

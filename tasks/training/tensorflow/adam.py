@@ -26,11 +26,18 @@ class Adam(keras.optimizers.Adam):  # type: ignore[misc]
         super().apply([tf.convert_to_tensor(gradient) for gradient in grads], trainable_variables)
 
     def _clip_gradients(self, grads: Sequence[tf.Tensor]) -> Sequence[tf.Tensor]:
-        """Clip as Keras does, whose own way makes two more arrays of the embedding's size."""
+        """Clip as Keras does, but leave alone what is short enough: each copy is of the embedding's size."""
+        clipped: Sequence[tf.Tensor]
         if not self.global_clipnorm:
-            clipped: Sequence[tf.Tensor] = super()._clip_gradients(grads)
+            clipped = super()._clip_gradients(grads)
             return clipped
-        clipped, _ = tf.clip_by_global_norm(grads, self.global_clipnorm)
+        norm = tf.linalg.global_norm(grads)
+        clipped = tf.cond(
+            norm <= self.global_clipnorm,
+            lambda: list(grads),
+            # A norm that is no number comes here, and makes gradients of no number, too.
+            lambda: tf.clip_by_global_norm(grads, self.global_clipnorm, use_norm=norm)[0],
+        )
         return clipped
 
     def update_step(self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: tf.Tensor) -> None:
