@@ -23,11 +23,15 @@ from typing import Any, get_args
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
+    Connection,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
     Integer,
+    MetaData,
+    TextClause,
     UniqueConstraint,
+    event,
     text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -58,6 +62,14 @@ SLOT_FREED: tuple[RunState, ...] = ("failed", "cancelled", "crashed")
 _FAILED, _FIRST = text("verdict = 'fail'"), text("position = 0")
 _TEST_SCORE = text("split = 'test' AND name = 'accuracy' AND scope = 'overall'")
 _HOLDS_SLOT = text(f"slot IS NOT NULL AND state NOT IN {SLOT_FREED}")
+
+
+def _index_where(condition: TextClause, name: str, *columns: str, unique: bool = False) -> Index:
+    """An index of the rows of which the condition holds.
+
+    PostgreSQL's part is set where its tables are made: naming it here would load that dialect with each command.
+    """
+    return Index(name, *columns, unique=unique, sqlite_where=condition, info={"where": condition})
 
 
 class Base(DeclarativeBase):
@@ -111,7 +123,7 @@ class RunRow(Base):
         one_of("flow", get_args(FlowName)),
         CheckConstraint("(state = 'running') = (finished_at IS NULL)", name="finished_has_time"),
         finite("seconds"),
-        Index("one_run_a_slot", "slot", unique=True, sqlite_where=_HOLDS_SLOT, postgresql_where=_HOLDS_SLOT),
+        _index_where(_HOLDS_SLOT, "one_run_a_slot", "slot", unique=True),
         Index("runs_of_a_line", "line", "started_at", "id"),
         _STRICT,
     )
@@ -170,7 +182,7 @@ class CheckRow(Base):
         one_of("verdict", get_args(CheckVerdict)),
         one_of("action", get_args(CheckAction)),
         CheckConstraint("(verdict = 'off') = (action = 'off')", name="off_is_off"),
-        Index("failed_checks", "name", "subject", "run_id", sqlite_where=_FAILED, postgresql_where=_FAILED),
+        _index_where(_FAILED, "failed_checks", "name", "subject", "run_id"),
         _STRICT,
     )
     run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"), primary_key=True, doc="The run.")
@@ -246,7 +258,7 @@ class MetricRow(Base):
         CheckConstraint(
             "(lower IS NULL) = (upper IS NULL) AND (lower IS NULL) = (confidence IS NULL)", name="bounds_complete"
         ),
-        Index("test_accuracies", "value", "candidate_id", sqlite_where=_TEST_SCORE, postgresql_where=_TEST_SCORE),
+        _index_where(_TEST_SCORE, "test_accuracies", "value", "candidate_id"),
         _STRICT,
     )
     candidate_id: Mapped[str] = mapped_column(ForeignKey("candidates.id"), primary_key=True, doc="The candidate.")
@@ -311,7 +323,7 @@ class GateRow(Base):
     __table_args__ = (
         one_of("verdict", get_args(GateVerdict)),
         CheckConstraint("verdict <> 'pass' OR (value IS NOT NULL AND bound IS NOT NULL)", name="pass_is_measured"),
-        Index("failed_gates", "decision_id", "position", sqlite_where=_FAILED, postgresql_where=_FAILED),
+        _index_where(_FAILED, "failed_gates", "decision_id", "position"),
         _STRICT,
     )
     decision_id: Mapped[str] = mapped_column(ForeignKey("decisions.id"), primary_key=True, doc="The decision.")
@@ -329,7 +341,7 @@ class DiagnosisRow(Base):
     __tablename__ = "diagnoses"
     __table_args__ = (
         one_of("standing", get_args(Standing)),
-        Index("first_suspects", "decision_id", sqlite_where=_FIRST, postgresql_where=_FIRST),
+        _index_where(_FIRST, "first_suspects", "decision_id"),
         _STRICT,
     )
     decision_id: Mapped[str] = mapped_column(ForeignKey("decisions.id"), primary_key=True, doc="The rejection.")
@@ -447,3 +459,10 @@ for _table in Base.metadata.tables.values():
 for _row in _APPEND_ONLY:
     make_append_only(Base.metadata.tables[_row.__tablename__])
 make_chain(Base.metadata.tables[ChampionRow.__tablename__])
+
+
+@event.listens_for(Base.metadata, "before_create")
+def _tell_postgresql_the_conditions(metadata: MetaData, connection: Connection, **_: Any) -> None:
+    if connection.dialect.name == "postgresql":
+        for index in (index for table in metadata.tables.values() for index in table.indexes if "where" in index.info):
+            index.dialect_options["postgresql"]["where"] = index.info["where"]

@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[3]
 HEAVY = {
     *("alembic", "apprise", "fastapi", "jinja2", "keras", "matplotlib", "numpy", "pandas", "prefect", "psutil"),
     *("pyarrow", "pydantic", "rich", "scipy", "sklearn", "sqlalchemy", "tensorflow", "torch", "urllib.request"),
+    "sqlalchemy.dialects.postgresql",
 }
 # The tables, and where they are printed.
 READING = {"sqlalchemy", "rich"}

@@ -231,3 +231,16 @@ def test_a_store_in_a_database_of_plain_bytes_keeps_every_letter(postgresql: Pos
 
     run = MetricsReader(store.url).run(run_id)
     assert (run["line"], run["options"]) == ("café", {"a": "é"})
+
+
+def test_the_indexes_of_some_rows_only_are_those_of_sqlite(server_bench: Bench) -> None:
+    conditions = {
+        index.name
+        for table in Base.metadata.tables.values()
+        for index in table.indexes
+        if index.dialect_options["sqlite"]["where"] is not None
+    }
+    found = server_bench.query("SELECT indexname FROM pg_indexes WHERE strpos(indexdef, ' WHERE ') > 0")
+
+    assert {name for (name,) in found} == conditions
+    assert "one_run_a_slot" in conditions
