@@ -205,8 +205,8 @@ class TrainingOptions(OptionGroup):
     plateau_patience: int = Field(1, ge=0, le=100)
     """Epochs without a better validation loss before the learning rate is halved."""
     precision: Precision = "auto"
-    """What is multiplied in while training: `bfloat16` is faster on a device that has it, and `auto` takes it on a
-    processor that does. Weights, and the saved model, are float32."""
+    """What is multiplied in while training: `bfloat16` is faster on a device that has it, and `auto` takes it for
+    TensorFlow on a processor that does. Weights, and the saved model, are float32."""
     at_once: bool = False
     """Train all models at the same time, each in its own process: needs memory and cores, or a GPU, for all of them."""
     timeout_minutes: float = Field(0.0, ge=0)

@@ -29,15 +29,15 @@ def accelerated(model: keras.Model, precision: Precision) -> tuple[keras.Model, 
 
     Args:
         model: Freshly made.
-        precision: `auto` takes bfloat16 on a processor that multiplies it natively. It is not taken on a GPU unless it
-            is asked for: nobody has measured there whether it pays.
+        precision: `auto` takes bfloat16 for our own layers, on a processor that multiplies it natively. Elsewhere it is
+            not taken unless it is asked for: nobody has measured there whether it pays.
     """
-    on_processor = not accelerators()
-    products: Products = "bfloat16" if on_processor and multiplies_bfloat16() else "float32"
+    is_ours = keras.config.backend() == "tensorflow" and not accelerators()
+    products: Products = "bfloat16" if is_ours and multiplies_bfloat16() else "float32"
     if precision != "auto":
         products = precision
     own: dict[str, Any] = {}
-    if on_processor and keras.config.backend() == "tensorflow":
+    if is_ours:
         config = _changed(model.get_config(), partial(_own_lstm, products))
         if config == model.get_config():
             return model, "float32"

@@ -89,11 +89,15 @@ def test_a_model_without_lstms_is_left_as_it_is(processor: Any) -> None:
     assert accelerated(model, "bfloat16") == (model, "float32")
 
 
-@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
-def test_a_gpu_keeps_keras_layers_in_float32(processor: Any, backend: str) -> None:
+@pytest.mark.parametrize(
+    ("gpus", "backend"), [(("gpu:0",), "tensorflow"), (("gpu:0",), "jax"), ((), "jax"), ((), "torch")]
+)
+def test_keras_layers_and_float32_are_kept_where_nothing_else_was_measured(
+    processor: Any, gpus: tuple[str, ...], backend: str
+) -> None:
     from tasks.training.acceleration import accelerated
 
-    processor(gpus=("gpu:0",), bfloat16=True, backend=backend)
+    processor(gpus=gpus, bfloat16=True, backend=backend)
     model = plain()
     assert accelerated(model, "auto") == (model, "float32")
 
