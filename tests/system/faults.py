@@ -107,8 +107,8 @@ def _in_splits(change: Callable[[Splits], Splits]) -> Inject:
 
 def _in_matrices(change: Callable[[Matrices, Splits, Encoder, Scaler], Matrices]) -> Inject:
     def inject(monkeypatch: pytest.MonkeyPatch) -> None:
-        def broken(splits: Splits, *given: Any) -> tuple[Matrices, Encoder, Scaler]:
-            matrices, encoder, scaler = fit_and_featurize(splits, *given)
+        def broken(splits: Splits, *given: Any, **named: Any) -> tuple[Matrices, Encoder, Scaler]:
+            matrices, encoder, scaler = fit_and_featurize(splits, *given, **named)
             return change(matrices, splits, encoder, scaler), encoder, scaler
 
         monkeypatch.setattr("tasks.featurize.fit_and_featurize", broken)
