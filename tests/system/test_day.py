@@ -18,7 +18,7 @@ from tests.system.conftest import ROOT, PrefectServer, Shell
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 # Reviews of some dozen words are soon learned; the smaller the batch, the more steps an epoch has.
-QUICK = ("--set", "training.batch_size=32", "--set", "training.learning_rate=0.003")
+QUICK = ("--set", "training.batch_size=32", "--set", "training.learning_rate=0.001")
 TODAY = "today.csv"
 
 
