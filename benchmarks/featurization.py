@@ -26,6 +26,7 @@ from sklearn.preprocessing import StandardScaler
 
 from benchmarks.figures import Figure, markdown, read_figures, write_result
 from benchmarks.machine import machine
+from benchmarks.options import reviews_option
 from benchmarks.scoring import learn
 from storage.options import FeatureOptions
 from storage.records import Split
@@ -125,12 +126,7 @@ def compare(ranks: Ranks, repeats: int) -> dict[str, list[float]]:
 
 
 @click.command()
-@click.option(
-    "--reviews",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    required=True,
-    help="A Parquet file with columns split and text.",
-)
+@reviews_option
 @click.option("--repeats", type=click.IntRange(min=1), default=5, show_default=True, help="Runs of each way.")
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), default=RESULTS, help="Where figures go.")
 def main(reviews: Path, repeats: int, output: Path) -> None:

@@ -25,6 +25,7 @@ import pyarrow.parquet as pq
 
 from benchmarks.figures import Figure, markdown, read_figures, write_result
 from benchmarks.machine import machine
+from benchmarks.options import reviews_option
 from storage.bundles import Bundle
 from storage.options import DataOptions, FeatureOptions
 from storage.records import MODEL_NAMES, ModelName
@@ -141,12 +142,7 @@ positive = click.IntRange(min=1)
 
 
 @click.command()
-@click.option(
-    "--reviews",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    required=True,
-    help="A Parquet file with columns split and text.",
-)
+@reviews_option
 @click.option("--rows", type=positive, default=8192, show_default=True, help="Most test reviews to score.")
 @click.option("--repeats", type=positive, default=5, show_default=True, help="Runs of each way.")
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), default=RESULTS, help="Where figures go.")

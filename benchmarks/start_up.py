@@ -20,11 +20,11 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import click
 import numpy as np
 
+from benchmarks.figures import Figure, write_result
 from benchmarks.machine import machine
 
 ROOT = Path(__file__).parent.parent
@@ -140,25 +140,17 @@ def summary(seconds: Mapping[str, Sequence[float]]) -> dict[str, dict[str, float
     }
 
 
-def figures(found: Mapping[str, Mapping[str, float]], nothing_to_do: float) -> list[dict[str, Any]]:
+def figures(found: Mapping[str, Mapping[str, float]], nothing_to_do: float) -> list[Figure]:
     """The rows of the common table: seconds where seconds are promised, else against the program that imports all."""
     rows = []
     for name in (name for name in found if name not in (BARE, ALL_FIRST)):
-        promised = name in TARGETS
-        rows.append(
-            {
-                "name": name,
-                "unit": "s",
-                "ours": found[name]["seconds"],
-                "reference": None if promised else found[ALL_FIRST]["seconds"],
-                "against": None if promised else "importing all libraries first",
-                "ratio": None if promised else found[name]["to_all_first"],
-                "target": TARGETS.get(name),
-            }
-        )
-    unmeasured = {"reference": None, "against": None, "ratio": None}
-    last = {"name": NOTHING_TO_DO, "unit": "s", "ours": round(nothing_to_do, 2), **unmeasured}
-    return [*rows, {**last, "target": MOST_FOR_NOTHING}]
+        ours = found[name]["seconds"]
+        if name in TARGETS:
+            rows.append(Figure(name, "s", ours, target=TARGETS[name]))
+        else:
+            beside = found[ALL_FIRST]["seconds"], "importing all libraries first", found[name]["to_all_first"]
+            rows.append(Figure(name, "s", ours, *beside))
+    return [*rows, Figure(NOTHING_TO_DO, "s", nothing_to_do, target=MOST_FOR_NOTHING)]
 
 
 def markdown(found: Mapping[str, Mapping[str, float]], nothing_to_do: float) -> str:
@@ -192,14 +184,13 @@ def main(repeats: int, runs: int, given: Path | None, output: Path) -> None:
         nothing = measure_nothing_to_do(home, runs)
         seconds = measure(home, repeats)
     found, nothing_to_do = summary(seconds), float(np.median(nothing))
-    result = {
-        "machine": machine("prefect", "sqlalchemy", "tensorflow"),
-        "settings": {"repeats": repeats, "runs": runs, "source": "the home's own" if given else "synthetic"},
-        "found": {**found, NOTHING_TO_DO: {"seconds": round(nothing_to_do, 2)}},
-        "figures": figures(found, nothing_to_do),
-    }
-    output.parent.mkdir(exist_ok=True)
-    output.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    write_result(
+        output,
+        machine=machine("prefect", "sqlalchemy", "tensorflow"),
+        settings={"repeats": repeats, "runs": runs, "source": "the home's own" if given else "synthetic"},
+        found={**found, NOTHING_TO_DO: {"seconds": round(nothing_to_do, 2)}},
+        figures=figures(found, nothing_to_do),
+    )
     click.echo(markdown(found, nothing_to_do))
 
 

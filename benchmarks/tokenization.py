@@ -28,6 +28,7 @@ import pyarrow.parquet as pq
 
 from benchmarks.figures import Figure, markdown, read_figures, write_result
 from benchmarks.machine import machine
+from benchmarks.options import reviews_option
 from storage.options import DataOptions, Tokenization
 from storage.sequences import Sequences
 from tasks.features.tokenization import WordTable, content_hashes, split_into_words
@@ -136,12 +137,7 @@ def _listed(seconds: npt.NDArray[np.float64]) -> list[float]:
 
 
 @click.command()
-@click.option(
-    "--reviews",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    required=True,
-    help="A Parquet file with columns split and text.",
-)
+@reviews_option
 @click.option("--repeats", type=click.IntRange(min=1), default=5, show_default=True, help="Runs of each way.")
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), default=RESULTS, help="Where figures go.")
 def main(reviews: Path, repeats: int, output: Path) -> None:

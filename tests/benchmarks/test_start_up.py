@@ -40,12 +40,12 @@ def test_a_ratio_is_that_of_one_round() -> None:
 
 
 def test_a_row_has_a_bound_in_seconds_or_a_reference() -> None:
-    rows = {row["name"]: row for row in figures(summary(SECONDS), 9.876)}
+    rows = {row.name: row for row in figures(summary(SECONDS), 9.876)}
     assert set(rows) == {"retrain --help", "retrain show", NOTHING_TO_DO}
-    assert (rows["retrain --help"]["target"], rows["retrain --help"]["reference"]) == (TARGETS["retrain --help"], None)
-    assert (rows["retrain show"]["target"], rows["retrain show"]["reference"]) == (None, 10.0)
-    assert rows["retrain show"]["ratio"] == 0.1
-    assert (rows[NOTHING_TO_DO]["ours"], rows[NOTHING_TO_DO]["target"]) == (9.88, 10.0)
+    assert (rows["retrain --help"].target, rows["retrain --help"].reference) == (TARGETS["retrain --help"], None)
+    assert (rows["retrain show"].target, rows["retrain show"].reference) == (None, 10.0)
+    assert rows["retrain show"].ratio == 0.1
+    assert (rows[NOTHING_TO_DO].ours, rows[NOTHING_TO_DO].target) == (9.876, 10.0)
 
 
 def test_the_table_has_all_that_was_measured() -> None:
