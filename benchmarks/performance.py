@@ -1,4 +1,4 @@
-"""How fast everything is: runs all parts, each in a process of its own, and makes one table of their figures.
+"""How fast everything is: runs the parts, each in a process of its own, and makes one table of their figures.
 
     python -m benchmarks.performance --reviews imdb_reviews.parquet
 
@@ -32,8 +32,12 @@ PARTS = {
     "whole_run": True,
     "start_up": False,
     "scaling": False,
+    "accuracy": True,
 }
 """The parts in the order of the table, each a module of this folder, and whether it takes `--reviews`."""
+
+LONG = {"accuracy"}
+"""Parts that take hours: they are run where `--only` names them."""
 
 PICTURES = {
     "scaling": "![Time and memory of each stage against the number of reviews, on logarithmic axes](scaling.png)"
@@ -48,8 +52,8 @@ library's. Both ran in turns, in one process environment and within the same min
 the ratios of neighbouring runs, so that it holds for a slower machine, too. A target is the largest ratio that is
 wanted or, without a reference, the largest figure.
 
-`python -m benchmarks.performance --reviews imdb_reviews.parquet` repeats everything, `--only PART` one part. This page
-is made by `python -m benchmarks.performance --page-only` from
+`python -m benchmarks.performance --reviews imdb_reviews.parquet` repeats everything but accuracy, which takes hours;
+`--only PART` repeats one part. This page is made by `python -m benchmarks.performance --page-only` from
 [`benchmarks/results/performance.json`](../benchmarks/results/performance.json).
 """
 
@@ -113,7 +117,8 @@ def description(name: str) -> str:
 @click.option("--output", default=PAGE, type=click.Path(dir_okay=False, path_type=Path), help="Where the page goes.")
 def main(only: tuple[str, ...], reviews: Path | None, page_only: bool, results: Path, output: Path) -> None:
     """Measure everything, and write the page."""
-    chosen = [] if page_only else [name for name in PARTS if not only or name in only]
+    asked = only or PARTS.keys() - LONG
+    chosen = [] if page_only else [name for name in PARTS if name in asked]
     if reviews is None and any(PARTS[name] for name in chosen):
         raise click.UsageError("these parts read reviews: name a Parquet file of them with --reviews.")
     results.mkdir(exist_ok=True)

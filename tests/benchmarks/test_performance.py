@@ -74,6 +74,29 @@ def test_a_part_that_fails_is_named_and_the_others_are_run(
     assert "tokenization, 2 raw reviews" in (tmp_path / "page.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize(
+    ("given", "run"),
+    [
+        ([], [name for name in PARTS if name != "accuracy"]),
+        (["--only", "accuracy", "--only", "scoring"], ["scoring", "accuracy"]),
+    ],
+)
+def test_what_takes_hours_is_run_where_it_is_named(
+    given: list[str], run: list[str], reviews: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[str] = []
+
+    def part(name: str, *_: Path) -> int:
+        ran.append(name)
+        return 0
+
+    monkeypatch.setattr(performance, "run_part", part)
+    paths = ["--reviews", str(reviews), "--results", str(tmp_path), "--output", str(tmp_path / "page.md")]
+    CliRunner().invoke(main, [*given, *paths], catch_exceptions=False)
+
+    assert ran == run
+
+
 def test_reviews_are_asked_for_before_anything_runs(tmp_path: Path) -> None:
     done = CliRunner().invoke(main, ["--results", str(tmp_path / "results")])
 
