@@ -194,8 +194,8 @@ class CheckOptions(OptionGroup):
 class TrainingOptions(OptionGroup):
     """The training loop."""
 
-    batch_size: int = Field(256, ge=1, le=65_536)
-    """Reviews per batch."""
+    batch_size: int = Field(0, ge=0, le=65_536)
+    """Reviews per batch; 0 takes 256, and on a GPU, which they leave idle, up to 1,024."""
     learning_rate: float = Field(1e-3, gt=0, le=1)
     """Adam's step size at the start."""
     clip_norm: float = Field(1.0, gt=0)
@@ -205,8 +205,8 @@ class TrainingOptions(OptionGroup):
     plateau_patience: int = Field(1, ge=0, le=100)
     """Epochs without a better validation loss before the learning rate is halved."""
     precision: Precision = "auto"
-    """What is multiplied in while training: `bfloat16` is faster on a device that has it, and `auto` takes it for
-    TensorFlow on a processor that does. Weights, and the saved model, are float32."""
+    """What products are rounded to while training: `auto` takes what pays, bfloat16 on a processor that multiplies it
+    natively and tfloat32 on a GPU. Weights, and the saved model, are float32."""
     at_once: bool = False
     """Train all models at the same time, each in its own process: needs memory and cores, or a GPU, for all of them."""
     timeout_minutes: float = Field(0.0, ge=0)

@@ -74,8 +74,11 @@ def test_only_a_few_modules_import_keras() -> None:
     assert all(module.startswith(allowed) for module in importers("keras"))
 
 
-def test_only_one_package_imports_tensorflow() -> None:
-    assert all(module.startswith("tasks.training.tensorflow.") for module in importers("tensorflow"))
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+def test_only_what_trains_and_names_the_device_imports_a_backend(backend: str) -> None:
+    found = importers(backend) - {"tasks.training.runtime"}
+    assert found
+    assert all(module.startswith(f"tasks.training.{backend}.") for module in found)
 
 
 def test_only_the_command_that_opens_it_imports_datasette() -> None:

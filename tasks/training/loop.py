@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import threading
 import time
 from dataclasses import dataclass
 from functools import partial
@@ -18,7 +19,7 @@ from storage.options import TrainingOptions
 from storage.records import Epoch, ModelName
 from tasks.features.batching import LengthBatches
 from tasks.models import build_model
-from tasks.training.acceleration import Products, accelerated, adam
+from tasks.training.acceleration import Products, accelerated, adam, batch_size
 from tasks.training.checkpoints import Checkpoints
 from tasks.training.progress import TrainingProgress
 
@@ -74,7 +75,8 @@ def train_model(
     plain = seeded(build_model(name, num_words=num_words, num_features=train.features.shape[1]), seed)
     model, products = accelerated(plain, options.precision)
     model.compile(adam(options.learning_rate, options.clip_norm), "binary_crossentropy", metrics=["accuracy"])
-    make = partial(LengthBatches, inputs=tuple(model.input.keys()), batch_size=options.batch_size)
+    size = options.batch_size or batch_size(model, len(train.labels), int(train.sequences.lengths.max()))
+    make = partial(LengthBatches, inputs=tuple(model.input.keys()), batch_size=size)
     batches = make(train.sequences, train.features, train.labels, epochs=epochs, seed=seed)
     held_out = make(validation.sequences, validation.features, validation.labels)
     plateau, stopping = _watchers(options)
@@ -83,7 +85,7 @@ def train_model(
     if kept.is_over(epochs):
         kept.restore_best(model)
     else:
-        watchers = [_Recorder(progress, kept.epochs), keras.callbacks.TerminateOnNaN(), plateau, stopping, kept]
+        watchers = [_Recorder(progress, kept.epochs), _StopsOnNaN(), plateau, stopping, kept]
         progress.start(name, epochs, batches.batches_per_epoch, len(kept.epochs))
         try:
             _fit(model, batches, held_out, epochs, watchers)
@@ -162,18 +164,32 @@ def _refuse_nan(name: str, epochs: list[Epoch]) -> None:
         raise TrainingError(f"training {name} stopped before its first epoch was done.")
 
 
+class _StopsOnNaN(keras.callbacks.TerminateOnNaN):  # type: ignore[misc]
+    """Looks at a loss when it has come; the next batches are not kept waiting for it."""
+
+    async_safe = True
+
+
 class _Recorder(keras.callbacks.Callback):  # type: ignore[misc]
     """Keeps every epoch's numbers, and tells the progress."""
+
+    # Keras may call it from several threads, so that a GPU need not wait until a loss has come back.
+    async_safe = True
 
     def __init__(self, progress: TrainingProgress, epochs: list[Epoch]) -> None:
         super().__init__()
         self._progress, self._epochs = progress, epochs
+        self._telling, self._told = threading.Lock(), 0
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        self._started = time.monotonic()
+        self._started, self._told = time.monotonic(), 0
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        self._progress.batch(len(self._epochs) + 1, batch + 1, float((logs or {})["loss"]))
+        with self._telling:
+            if batch < self._told:
+                return
+            self._told = batch + 1
+            self._progress.batch(len(self._epochs) + 1, self._told, float((logs or {})["loss"]))
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         values = {key: float(value) for key, value in (logs or {}).items()}

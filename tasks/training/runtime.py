@@ -68,6 +68,10 @@ def accelerators() -> list[str]:
         import torch
 
         return [f"gpu:{index} {torch.cuda.get_device_name(index)}" for index in range(torch.cuda.device_count())]
+    if keras.config.backend() == "jax":
+        import jax
+
+        return [f"{one.platform}:{one.id} {one.device_kind}" for one in jax.devices() if one.platform != "cpu"]
     # Without a type, Keras lists accelerators if there are any, and processors otherwise.
     return [device for device in keras.distribution.list_devices() if not device.startswith("cpu")]
 

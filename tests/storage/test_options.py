@@ -47,7 +47,7 @@ BOUNDS: list[tuple[str, list[Any], list[Any]]] = [
     ("checks.padding_tolerance", [1e-9], [0, -1e-9]),
     ("checks.reload_tolerance", [1e-9], [0, -1e-9]),
     ("synthetic.seed", [0, 2**32 - 1], [-1, 2**32]),
-    ("training.batch_size", [1, 65_536], [0, 65_537]),
+    ("training.batch_size", [0, 65_536], [-1, 65_537]),
     ("training.learning_rate", [1e-9, 1], [0, 1.001]),
     ("training.clip_norm", [1e-9], [0]),
     ("training.early_stopping_patience", [0, 100], [-1, 101]),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -90,7 +91,7 @@ def test_a_model_without_lstms_is_left_as_it_is(processor: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("gpus", "backend"), [(("gpu:0",), "tensorflow"), (("gpu:0",), "jax"), ((), "jax"), ((), "torch")]
+    ("gpus", "backend"), [(("gpu:0",), "tensorflow"), ((), "jax"), ((), "torch"), (("gpu:0",), "torch")]
 )
 def test_keras_layers_and_float32_are_kept_where_nothing_else_was_measured(
     processor: Any, gpus: tuple[str, ...], backend: str
@@ -116,6 +117,37 @@ def test_a_gpu_gets_keras_mixed_precision_if_it_is_asked_for(processor: Any) -> 
     assert set(policies.values()) == {"mixed_bfloat16"}
     assert {weight.dtype for weight in fast.trainable_weights} == {"float32"}
     np.testing.assert_allclose(predictions(fast), predictions(model), atol=0.01)
+
+
+@pytest.mark.parametrize(
+    ("rows", "memory", "expected"),
+    [
+        (22_500, 60, 1024),
+        (22_500, 43, 512),
+        (22_500, 21, 256),
+        (22_500, 0, 256),
+        (20_480, 60, 1024),
+        (20_479, 60, 512),
+        (10_239, 60, 256),
+        (100, 60, 256),
+    ],
+)
+def test_batches_grow_on_a_gpu_as_its_memory_and_the_steps_of_an_epoch_allow(
+    processor: Any, monkeypatch: pytest.MonkeyPatch, rows: int, memory: int, expected: int
+) -> None:
+    import jax
+
+    from tasks.training.acceleration import accelerated, batch_size
+
+    processor()
+    model, _ = accelerated(plain(), "float32")
+    assert batch_size(model, rows, 467) == 256
+
+    processor(gpus=("gpu:0 a card",), backend="jax")
+    card = SimpleNamespace(memory_stats=lambda: {"bytes_limit": memory * 2**30} if memory else None)
+    monkeypatch.setattr(jax, "local_devices", lambda: [card])
+    assert batch_size(model, rows, 467) == expected
+    assert batch_size(plain("baseline_avgpool"), rows, 467) == 256
 
 
 @pytest.mark.parametrize(
