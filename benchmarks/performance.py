@@ -26,6 +26,7 @@ PAGE = ROOT / "docs" / "performance.md"
 
 PARTS = {
     "training": True,
+    "training_gpu": True,
     "tokenization": True,
     "featurization": True,
     "scoring": True,
@@ -36,8 +37,8 @@ PARTS = {
 }
 """The parts in the order of the table, each a module of this folder, and whether it takes `--reviews`."""
 
-LONG = {"accuracy"}
-"""Parts that take hours: they are run where `--only` names them."""
+APART = {"training_gpu", "accuracy"}
+"""Parts that need a GPU, or hours: they are run where `--only` names them."""
 
 PICTURES = {
     "scaling": "![Time and memory of each stage against the number of reviews, on logarithmic axes](scaling.png)"
@@ -52,8 +53,9 @@ library's. Both ran in turns, in one process environment and within the same min
 the ratios of neighbouring runs, so that it holds for a slower machine, too. A target is the largest ratio that is
 wanted or, without a reference, the largest figure.
 
-`python -m benchmarks.performance --reviews imdb_reviews.parquet` repeats everything but accuracy, which takes hours;
-`--only PART` repeats one part. This page is made by `python -m benchmarks.performance --page-only` from
+`python -m benchmarks.performance --reviews imdb_reviews.parquet` repeats everything but what needs a GPU
+(`training_gpu`) or hours (`accuracy`); `--only PART` repeats one part. This page is made by
+`python -m benchmarks.performance --page-only` from
 [`benchmarks/results/performance.json`](../benchmarks/results/performance.json).
 """
 
@@ -117,7 +119,7 @@ def description(name: str) -> str:
 @click.option("--output", default=PAGE, type=click.Path(dir_okay=False, path_type=Path), help="Where the page goes.")
 def main(only: tuple[str, ...], reviews: Path | None, page_only: bool, results: Path, output: Path) -> None:
     """Measure everything, and write the page."""
-    asked = only or PARTS.keys() - LONG
+    asked = only or PARTS.keys() - APART
     chosen = [] if page_only else [name for name in PARTS if name in asked]
     if reviews is None and any(PARTS[name] for name in chosen):
         raise click.UsageError("these parts read reviews: name a Parquet file of them with --reviews.")

@@ -77,11 +77,11 @@ def test_a_part_that_fails_is_named_and_the_others_are_run(
 @pytest.mark.parametrize(
     ("given", "run"),
     [
-        ([], [name for name in PARTS if name != "accuracy"]),
+        ([], [name for name in PARTS if name not in ("training_gpu", "accuracy")]),
         (["--only", "accuracy", "--only", "scoring"], ["scoring", "accuracy"]),
     ],
 )
-def test_what_takes_hours_is_run_where_it_is_named(
+def test_what_needs_a_gpu_or_hours_is_run_where_it_is_named(
     given: list[str], run: list[str], reviews: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ran: list[str] = []

@@ -12,7 +12,8 @@ from click.testing import CliRunner
 
 from benchmarks import training
 from benchmarks.figures import read_figures
-from benchmarks.training import figure_of, main, spread
+from benchmarks.training import figure_of, main
+from benchmarks.training_ways import spread
 
 
 def test_chosen_batches_stand_for_all_widths() -> None:
