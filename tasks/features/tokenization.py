@@ -19,6 +19,7 @@ import hashlib
 import html
 import re
 import unicodedata
+from collections import defaultdict
 
 import numpy as np
 import numpy.typing as npt
@@ -28,10 +29,13 @@ import pyarrow.compute as pc
 from storage.options import Tokenization
 from storage.sequences import Sequences
 
-_SEPARATORS: dict[Tokenization, str] = {
-    "words": r"[^\p{L}\p{N}\p{M}\p{So}']+",
-    "keras": r"[!\"#$%&()*+,\-./:;<=>?@\[\\\]^_`{|}~\t\n\r ]+",
+_PUNCTUATION = rb"""!"#$%&()*+,-./:;<=>?@[\]^_`{|}~"""
+# The ASCII ones. Of `words`, all but letters, digits and the apostrophe.
+_SEPARATORS: dict[Tokenization, bytes] = {
+    "words": _PUNCTUATION + bytes(range(33)) + b"\x7f",
+    "keras": _PUNCTUATION + b"\t\n\r ",
 }
+_SEPARATORS_BEYOND_ASCII = r"[^\p{L}\p{N}\p{M}\p{So}\x00-\x7F]+"
 _ENTITY = r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});"
 # Known elements only, bare or with an attribute that has a value: people write "<3", "a < b" and "<sigh>" too.
 _ELEMENTS = (
@@ -61,7 +65,7 @@ def split_into_words(texts: pa.StringArray, tokenization: Tokenization) -> pa.Li
     if texts.null_count:
         raise ValueError(f"{texts.null_count} of {len(texts)} texts are missing: leave these rows out")
     plain = _one_spelling(_without_markup(texts)) if tokenization == "words" else texts
-    rows = pc.split_pattern_regex(pc.utf8_lower(plain), _SEPARATORS[tokenization])
+    rows = pc.split_pattern(_spaced(pc.utf8_lower(plain), _SEPARATORS[tokenization]), " ")
     words = rows.flatten()
     if tokenization == "words":
         words = pc.ascii_trim(words, "'")
@@ -82,15 +86,16 @@ class WordTable:
 
     def __init__(self) -> None:
         """Begin without words."""
-        self._numbers: dict[str, int] = {}
+        self._numbers: defaultdict[str, int] = defaultdict()
+        # A word that is looked up for the first time gets the next number, without a call of Python's for each.
+        self._numbers.default_factory = self._numbers.__len__
 
     def add(self, words: pa.ListArray) -> Sequences:
         """Numbers of the words of each text, from 0, int32 `(rows, ragged)`; new words get the next ones."""
         encoded = words.flatten().dictionary_encode()
-        numbers = self._numbers
-        distinct = [numbers.setdefault(word, len(numbers)) for word in encoded.dictionary.to_pylist()]
-        values = np.array(distinct, dtype=np.int32)[encoded.indices.to_numpy()]
-        return Sequences.from_lengths(values, np.diff(words.offsets.to_numpy()))
+        distinct = map(self._numbers.__getitem__, encoded.dictionary.to_pylist())
+        numbers = np.fromiter(distinct, np.int32, len(encoded.dictionary))
+        return Sequences.from_lengths(numbers[encoded.indices.to_numpy()], np.diff(words.offsets.to_numpy()))
 
     def __len__(self) -> int:
         """Number of distinct words."""
@@ -112,7 +117,10 @@ def _without_markup(texts: pa.StringArray) -> pa.StringArray:
 
 
 def _one_spelling(texts: pa.StringArray) -> pa.StringArray:
-    """One spelling of what can be written in several ways, and spaces around symbols; ASCII needs none of it."""
+    """One spelling of what can be written in several ways, spaces around symbols and for what separates words.
+
+    ASCII needs none of it.
+    """
     chosen = pc.invert(pc.string_is_ascii(texts))
     rows = pc.replace_substring_regex(texts.filter(chosen), _INVISIBLE, "")
     rows = pc.replace_substring_regex(rows, _APOSTROPHES, "'")
@@ -120,7 +128,15 @@ def _one_spelling(texts: pa.StringArray) -> pa.StringArray:
     # Twice: lower case may be composed further.
     rows = _composed(pc.utf8_lower(_composed(rows)))
     rows = pc.replace_substring_regex(rows, _SYMBOL, r" \1 ")
+    rows = pc.replace_substring_regex(rows, _SEPARATORS_BEYOND_ASCII, " ")
     return pc.replace_with_mask(texts, chosen, rows)
+
+
+def _spaced(texts: pa.StringArray, separators: bytes) -> pa.StringArray:
+    """The texts, none null, a space in place of each ASCII separator: by bytes, five times as quick as a pattern."""
+    _, offsets, data = texts.buffers()
+    spaced = data.to_pybytes().translate(bytes.maketrans(separators, b" " * len(separators)))
+    return pa.StringArray.from_buffers(len(texts), offsets, pa.py_buffer(spaced), offset=texts.offset)
 
 
 def _composed(texts: pa.StringArray) -> pa.StringArray:
