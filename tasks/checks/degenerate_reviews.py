@@ -110,18 +110,38 @@ def _by_piece(tokens: Sequences, of: Callable[[Sequences], npt.NDArray[Any]]) ->
 
 def _is_one_word(tokens: Sequences) -> BoolArray:
     """Whether a review is little but one word repeated, `(rows,)`."""
-    if not len(tokens.values):
-        return np.zeros(len(tokens), dtype=bool)
+    is_one_word = np.zeros(len(tokens), dtype=bool)
+    rows = np.flatnonzero(_may_be_one_word(tokens))
+    is_one_word[rows] = _largest_counts(tokens.take(rows)) > _LARGEST_SHARE_OF_A_WORD * tokens.lengths[rows]
+    return is_one_word
+
+
+def _may_be_one_word(tokens: Sequences) -> BoolArray:
+    """Which reviews need to be counted, `(rows,)`: hardly any, and counting takes a sort.
+
+    Of n words, k of which are the same one, at least 2k - n - 1 stand right after another of it.
+    """
+    places = np.flatnonzero(tokens.values[1:] == tokens.values[:-1]) + 1
+    rows = np.searchsorted(tokens.offsets, places, side="right") - 1
+    num_repeated = np.bincount(rows[tokens.offsets[rows] < places], minlength=len(tokens))
+    lengths = tokens.lengths
+    # Half a word more, so that no rounding leaves a review out.
+    fewest = (2 * _LARGEST_SHARE_OF_A_WORD - 1) * lengths - 1.5
+    may_be: BoolArray = (lengths >= _FEWEST_WORDS) & (num_repeated > fewest)
+    return may_be
+
+
+def _largest_counts(tokens: Sequences) -> Int64Array:
+    """How often each review says the word that it says most, int64 `(rows,)`; none of them is empty."""
+    if not len(tokens):
+        return np.empty(0, dtype=np.int64)
     # One sort of (row, word) pairs: runs of equal pairs are the counts of a row's words.
     keys = np.sort((tokens.row_numbers << 32) + (tokens.values.astype(np.int64) + 2**31))
     starts = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
     counts = np.diff(np.append(starts, len(keys)))
-    largest = np.zeros(len(tokens), dtype=np.int64)
     rows = keys[starts] >> 32
-    firsts = np.flatnonzero(np.concatenate([[True], rows[1:] != rows[:-1]]))
-    largest[rows[firsts]] = np.maximum.reduceat(counts, firsts)
-    is_one_word: BoolArray = largest > _LARGEST_SHARE_OF_A_WORD * tokens.lengths
-    return is_one_word & (tokens.lengths >= _FEWEST_WORDS)
+    largest: Int64Array = np.maximum.reduceat(counts, np.flatnonzero(np.concatenate([[True], rows[1:] != rows[:-1]])))
+    return largest
 
 
 def _rows_with(tokens: Sequences, marked: BoolArray) -> BoolArray:

@@ -52,13 +52,19 @@ def fit_and_score(matrix: sparse.csr_matrix, labels: Int64Array, *others: sparse
     if len(np.unique(labels)) < 2:
         return np.full(sum(other.shape[0] for other in others), labels[0] - 0.5)
     positive, negative = (1.0 + matrix.T @ (labels == label).astype(np.float64) for label in (1, 0))
-    weights = sparse.diags(np.log(positive / positive.sum()) - np.log(negative / negative.sum()))
+    weights = np.log(positive / positive.sum()) - np.log(negative / negative.sum())
     model = LogisticRegression(solver="liblinear", dual=True, C=_REGULARIZATION, tol=0.1, random_state=SEED)
     with warnings.catch_warnings():
         # Where it stops after 100 passes over the rows, it is as good as converged for a probe.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        model.fit(matrix @ weights, labels)
-    return np.concatenate([model.decision_function(other @ weights) for other in others if other.shape[0]] or [[]])
+        model.fit(_weighted(matrix, weights), labels)
+    scores = [model.decision_function(_weighted(other, weights)) for other in others if other.shape[0]]
+    return np.concatenate(scores or [[]])
+
+
+def _weighted(matrix: sparse.csr_matrix, weights: Scores) -> sparse.csr_matrix:
+    """The matrix with each column times its weight: a product of matrices would look for the places anew."""
+    return sparse.csr_matrix((matrix.data * weights[matrix.indices], matrix.indices, matrix.indptr), shape=matrix.shape)
 
 
 def _folds(labels: Int64Array, groups: Int64Array) -> Int64Array:

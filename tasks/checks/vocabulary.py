@@ -6,6 +6,8 @@ import math
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from storage.sequences import Sequences
 from tasks.checks.effects import CONFIDENCE, Effect
@@ -53,9 +55,10 @@ def vocabulary_distance(train: Sequences, other: Sequences) -> Effect:
 def _most_frequent(tokens: Sequences) -> npt.NDArray[np.int32]:
     words, counts = np.empty(0, np.int32), np.empty(0, np.int64)
     for _, piece in tokens.pieces():
-        here, here_counts = np.unique(piece.values, return_counts=True)
-        words, places = np.unique(np.concatenate([words, here]), return_inverse=True)
-        both = np.concatenate([counts, here_counts])
+        # Hashed, not sorted: a piece has many times more words than different ones.
+        here = pc.value_counts(pa.array(piece.values))
+        words, places = np.unique(np.concatenate([words, here.field("values").to_numpy()]), return_inverse=True)
+        both = np.concatenate([counts, here.field("counts").to_numpy()])
         counts = np.zeros(len(words), dtype=np.int64)
         np.add.at(counts, places, both)
     return np.sort(words[np.argsort(-counts, kind="stable")[:_NUM_FREQUENT]])
@@ -63,8 +66,8 @@ def _most_frequent(tokens: Sequences) -> npt.NDArray[np.int32]:
 
 def _counts(tokens: Sequences, frequent: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
     """How often each review has each frequent word, and any other in the last column: `(rows, words + 1)`."""
-    columns = np.searchsorted(frequent, tokens.values)
-    columns[frequent[np.minimum(columns, len(frequent) - 1)] != tokens.values] = len(frequent)
+    places = pc.index_in(pa.array(tokens.values), value_set=pa.array(frequent))
+    columns = pc.fill_null(places, len(frequent)).to_numpy()
     width = len(frequent) + 1
     cells = np.bincount(tokens.row_numbers * width + columns, minlength=len(tokens) * width)
     return cells.reshape(len(tokens), width).astype(np.float32)

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
+from random import Random
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from storage.options import CheckOptions, DataOptions, FeatureOptions
 from storage.records import SPLITS, CheckResult, Split
@@ -60,6 +64,19 @@ def test_short_reviews_and_frequent_words_are_no_fault(
     checked_data: CheckedData, split: Split, review: list[int]
 ) -> None:
     assert check(with_reviews(checked_data, split, [GOOD] * 99 + [review])).verdict == "pass"
+
+
+@given(st.lists(st.lists(st.integers(7, 9), max_size=20), min_size=1, max_size=8), st.randoms())
+def test_a_review_is_one_word_repeated_in_whatever_order_its_words_stand(
+    checked_data: CheckedData, reviews: list[list[int]], random: Random
+) -> None:
+    # Fifteen of twenty-five are exactly the share that is still allowed.
+    reviews += [[7] * 15 + [8] * 10, [7] * 16 + [8] * 9]
+    for review in reviews:
+        random.shuffle(review)
+    expected = sum(len(review) >= 5 and max(Counter(review).values()) / len(review) > 0.6 for review in reviews)
+    result = check(with_reviews(checked_data, "test", reviews))
+    assert result.measured["test_one_word"] == expected
 
 
 @pytest.mark.parametrize("review", [[], [7] * 9])
