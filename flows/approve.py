@@ -20,6 +20,7 @@ from prefect.settings import get_current_settings
 from prefect.states import Completed, Running
 from pydantic import ConfigDict, Field, ValidationError
 
+from flows.temporary.server import is_temporary
 from storage.errors import OptionError
 from storage.options import RunOptions
 from storage.records import Approval, Asked, Basis, Candidate, CheckResult, Comparison, Proposal, SnapshotRecord
@@ -47,7 +48,8 @@ def check_can_ask(options: RunOptions) -> None:
     Raises:
         OptionError: A person is to approve the promotion, and no Prefect server is set up.
     """
-    if options.approval.required and not options.dry_run and get_current_settings().api.url is None:
+    url = get_current_settings().api.url
+    if options.approval.required and not options.dry_run and (url is None or is_temporary(url)):
         raise OptionError(
             "approval.required asks a person in Prefect's UI, and no Prefect server is set up: name one in "
             "PREFECT_API_URL, run a deployment, or leave approval.required out."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
@@ -13,7 +13,7 @@ from pydantic import Field
 from flows.events import announce_rejection
 from flows.forms import NamedSourceName, SourceName
 from flows.logs import show_our_logs
-from flows.runs import Outcome, as_state, check_may_read, check_server, record_run, run_start
+from flows.runs import Outcome, as_state, check_may_read, record_run, run_here, run_start
 from storage.errors import DataRejectedError
 from storage.options import CheckOptions, ColumnOptions, DataOptions, FeatureOptions, RunOptions, SyntheticOptions
 from storage.records import CheckResult, Contents, SnapshotRecord
@@ -80,10 +80,8 @@ def check_as_flow(options: RunOptions) -> Outcome:
         DataRejectedError: A check failed.
         RetrainError: The source could not be read.
     """
-    check_server()
     values = {name: getattr(options, name) for name in _OPTIONS} | {"append": list(options.append)}
-    state = check(**values, return_state=True)
-    return cast(Outcome, state.result())
+    return run_here(check, **values)
 
 
 def run(options: RunOptions) -> Outcome:

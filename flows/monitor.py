@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
@@ -11,7 +11,7 @@ from prefect.states import Completed
 from flows.events import announce_degradation
 from flows.forms import NamedSourceName
 from flows.logs import show_our_logs
-from flows.runs import Outcome, as_state, check_may_read, check_server, record_run, run_start
+from flows.runs import Outcome, as_state, check_may_read, record_run, run_here, run_start
 from storage.options import CheckOptions, ColumnOptions, DataOptions, MonitorOptions, MonitorRunOptions
 from storage.records import Observation, ObservationVerdict
 from tasks.monitor import monitor as monitor_task
@@ -86,9 +86,7 @@ def monitor_as_flow(options: MonitorRunOptions) -> Outcome:
         DataRejectedError: Too many rows of the source cannot be used.
         RetrainError: The source could not be read, or the champion could not be watched.
     """
-    check_server()
-    values = {name: getattr(options, name) for name in _OPTIONS}
-    return cast(Outcome, monitor(**values, return_state=True).result())
+    return run_here(monitor, **{name: getattr(options, name) for name in _OPTIONS})
 
 
 def headline(observed: Observation) -> str:

@@ -7,7 +7,7 @@ promotion rule decide, and writes everything down in the metrics store.
 from __future__ import annotations
 
 import logging
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
@@ -19,7 +19,7 @@ from flows.check import prepare
 from flows.events import announce_decisions
 from flows.forms import NamedSourceName, SourceName
 from flows.logs import show_our_logs
-from flows.runs import Outcome, as_state, check_may_read, check_server, record_run, run_start
+from flows.runs import Outcome, as_state, check_may_read, record_run, run_here, run_start
 from storage.content import sha256_of_json
 from storage.errors import NothingChangedError
 from storage.metrics.reader import MetricsReader
@@ -121,11 +121,9 @@ def run_as_flow(options: RunOptions) -> Outcome:
         RetrainError: What stopped the run; its `run_id` says which run that was.
     """
     check_can_ask(options)
-    check_server()
     values = {name: getattr(options, name) for name in RunOptions.model_fields}
     lists = {"models": list(options.models), "append": list(options.append)}
-    state = retrain(**values | lists, return_state=True)
-    return cast(Outcome, state.result())
+    return run_here(retrain, **values | lists)
 
 
 def run(options: RunOptions) -> Outcome:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
 from pydantic import Field
 
 from flows.logs import show_our_logs
-from flows.runs import Outcome, as_state, check_server, record_run, run_start
+from flows.runs import Outcome, as_state, record_run, run_here, run_start
 from tasks.roll_back import roll_back
 
 
@@ -49,5 +49,4 @@ def rollback_as_flow(line: str, reason: str, to: int, *, dry_run: bool) -> Outco
         OptionError: A Prefect server is set up, but does not answer; or that champion serves already.
         NotFoundError: The line has no such champion.
     """
-    check_server()
-    return cast(Outcome, rollback(line, reason, to, dry_run, return_state=True).result())
+    return run_here(rollback, line, reason, to, dry_run)

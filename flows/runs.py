@@ -8,15 +8,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from prefect import get_client, runtime
+from prefect import Flow, get_client, runtime
 from prefect.client.schemas.objects import State
-from prefect.settings import get_current_settings
+from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, get_current_settings, temporary_settings
 from prefect.states import Completed, Failed
 
 from flows.labels import label_flow_run
 from flows.notify import notify
+from flows.temporary.server import is_temporary, wait_for_temporary
 from storage.bundles import sweep_unrecorded
 from storage.content import sweep
 from storage.errors import DataRejectedError, NothingChangedError, OptionError, RetrainError, SlotTakenError
@@ -51,14 +52,33 @@ class Outcome:
     error: RetrainError | None = None
 
 
+def run_here(flow: Flow[..., State[Any]], *arguments: Any, **parameters: Any) -> Outcome:
+    """Run a flow in this process, on the server that Prefect's settings name or a temporary one.
+
+    Raises:
+        OptionError: The server does not answer.
+        RetrainError: What stopped the run.
+    """
+    check_server()
+    # Nobody there listens for heartbeats, for whose next one the end of a run would wait.
+    quiet = {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None} if is_temporary(get_current_settings().api.url) else {}
+    with temporary_settings(quiet):
+        state = flow(*arguments, **parameters, return_state=True)
+    return cast(Outcome, state.result())
+
+
 def check_server() -> None:
     """Say at once that the server is down; Prefect would try again for a while and end in a traceback.
 
     Raises:
-        OptionError: A server is set up, but does not answer.
+        OptionError: A server is set up, but does not answer; or a temporary one did not come up.
     """
-    url = get_current_settings().api.url
+    settings = get_current_settings()
+    url = settings.api.url
     if url is None:
+        return
+    if is_temporary(url):
+        wait_for_temporary(url, settings.server.ephemeral.startup_timeout_seconds)
         return
     with get_client(sync_client=True) as client:
         problem = client.api_healthcheck()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import logging
 import os
 import signal
@@ -11,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from storage.errors import OptionError, RetrainError
+from storage.errors import RetrainError
 from storage.settings import Settings
 
 if TYPE_CHECKING:
@@ -27,6 +29,9 @@ _PREFECT_ENVIRONMENT = {
     "PREFECT_LOGGING_SERVER_LEVEL": "CRITICAL",
     "PREFECT_LOGGING_EXTRA_LOGGERS": "",
 }
+
+# New objects, less those that are gone, after which Python looks for garbage.
+_GARBAGE = 50_000
 
 logger = logging.getLogger(__name__)
 
@@ -73,13 +78,6 @@ def finish(settings: Settings, flow: Callable[[], Outcome], *, as_json: bool, in
         if error.run_id and (as_json or in_full):
             show_run(settings, error.run_id, as_json=as_json)
         raise
-    except RuntimeError as error:
-        if "ephemeral Prefect API server" not in str(error):
-            raise
-        raise OptionError(
-            f"Prefect's temporary server did not start ({error}) It needs a folder that it can write to (PREFECT_HOME, "
-            "by default ~/.prefect); or start a server of your own, and name it in PREFECT_API_URL."
-        ) from error
     if as_json or in_full:
         show_run(settings, outcome.run_id, as_json=as_json)
     else:
@@ -89,6 +87,7 @@ def finish(settings: Settings, flow: Callable[[], Outcome], *, as_json: bool, in
 def prepare_flow(settings: Settings) -> None:
     """What comes before a flow is run in this process: a server that is up already is taken, and the run seen there."""
     from flows.scheduling.state import standing_server
+    from flows.temporary.server import start_temporary
 
     prepare_prefect()
     if "PREFECT_API_URL" in os.environ:
@@ -97,6 +96,7 @@ def prepare_flow(settings: Settings) -> None:
     api = standing_server(settings.prefect)
     if api is None:
         logger.info("starting Prefect; without PREFECT_API_URL, with a temporary server, which takes some seconds")
+        start_temporary()
         return
     logger.info("starting Prefect; the run is seen at %s, which `retrain up` has started", api.removesuffix("/api"))
     os.environ["PREFECT_API_URL"] = api
@@ -105,6 +105,10 @@ def prepare_flow(settings: Settings) -> None:
 def prepare_prefect() -> None:
     """What comes before Prefect is used in this process."""
     _log_to_terminal()
+    # So many modules are imported from here on that a third of the time went into looking for garbage among them, and
+    # into taking them apart again at the end.
+    gc.set_threshold(_GARBAGE, 20, 20)
+    atexit.register(gc.freeze)
     # Python would die of SIGTERM on the spot; like this what was begun is ended in order: a run is marked, and a server
     # that was started is stopped.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
