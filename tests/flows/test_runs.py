@@ -4,12 +4,16 @@ import contextlib
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from prefect.client.schemas.objects import State
+from prefect.settings import get_current_settings
+from prefect.states import Completed
 
 from flows import runs
-from flows.runs import Outcome, as_state, clean_up, lateness, record_run, run_start, slot, trigger
+from flows.runs import Outcome, as_state, clean_up, lateness, record_run, run_here, run_start, slot, trigger
 from storage.errors import DataRejectedError, OptionError, SourceError, TrainingError
 from storage.records import RunStart
 from storage.settings import Settings
@@ -32,6 +36,27 @@ def test_what_is_known_of_a_run_at_its_start_says_what_it_works_with(monkeypatch
     assert (start.seed, start.dry_run, start.git_commit) == (7, True, "0123abcd")
     assert start.slot == "retrain/weekly@2026-11-23T03:00:00Z"
     assert {"python", "prefect"} <= set(start.versions)
+
+
+@pytest.mark.parametrize("temporary", [True, False])
+def test_a_run_on_a_temporary_server_sends_no_heartbeats(monkeypatch: pytest.MonkeyPatch, temporary: bool) -> None:
+    monkeypatch.setattr(runs, "check_server", lambda: None)
+    monkeypatch.setattr(runs, "is_temporary", lambda api: temporary)
+    usual = get_current_settings().flows.heartbeat_frequency
+    ended = Outcome("20261126-000000-0000", "completed", "done")
+    during: list[int | None] = []
+
+    def flow(*, return_state: bool) -> State[Any]:
+        assert return_state
+        during.append(get_current_settings().flows.heartbeat_frequency)
+        return Completed(data=ended)
+
+    # Only called, as a flow is.
+    called: Any = flow
+    assert run_here(called) == ended
+    assert usual is not None
+    assert during == [None if temporary else usual]
+    assert get_current_settings().flows.heartbeat_frequency == usual
 
 
 def test_a_run_that_reaches_its_verdict_is_completed_with_it(bench: Bench) -> None:
