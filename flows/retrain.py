@@ -148,7 +148,7 @@ def pipeline(run_id: str, options: RunOptions) -> str:
     prepared = prepare(run_id, ingested, options)
     matrices_id = prepared.matrices_id
     trained = train_all(run_id, matrices_id, options)
-    candidates = [evaluate(run_id, one, snapshot, matrices_id, options) for one in trained]
+    candidates = evaluate(run_id, trained, snapshot, matrices_id, options)
     asked = ask(run_id, candidates, prepared.checks, snapshot, options)
     decisions = promote(run_id, candidates, prepared.checks, snapshot, options, asked)
     keep_open(run_id, decisions, asked.approval)

@@ -38,6 +38,7 @@ _ENCODER_FILE = "encoder.json"
 _SCALER_FILE = "scaler.json"
 _VOCABULARY_FILE = "vocabulary.json"
 _PREDICTIONS_FILE = "test_predictions.parquet"
+_VALIDATION_FILE = "validation_predictions.parquet"
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,8 +94,25 @@ def publish_bundle(
     (folder / _SCALER_FILE).write_text(canonical_json(dict(scaler)), encoding="utf-8")
     if vocabulary is not None:
         (folder / _VOCABULARY_FILE).write_text(canonical_json(dict(vocabulary)), encoding="utf-8")
-    pq.write_table(_table(predictions), folder / _PREDICTIONS_FILE, compression="zstd")
+    _write_predictions(folder / _PREDICTIONS_FILE, predictions)
     return publish(folder, manifest).name
+
+
+def stage_predictions(folder: Path, *, validation: Predictions, test: Predictions) -> None:
+    """Lay what a saved model says of the validation and the test rows beside it, in its staging folder."""
+    _write_predictions(folder / _VALIDATION_FILE, validation)
+    _write_predictions(folder / _PREDICTIONS_FILE, test)
+
+
+def take_predictions(folder: Path) -> tuple[Predictions, Predictions]:
+    """What was staged of the validation and of the test rows; the former is no part of a bundle, and is removed."""
+    validation, test = (_read_predictions(folder / name) for name in (_VALIDATION_FILE, _PREDICTIONS_FILE))
+    (folder / _VALIDATION_FILE).unlink()
+    return validation, test
+
+
+def _write_predictions(path: Path, predictions: Predictions) -> None:
+    pq.write_table(_table(predictions), path, compression="zstd")
 
 
 def _table(predictions: Predictions) -> pa.Table:
@@ -181,7 +199,11 @@ def read_test_predictions(root: Path, digest: str) -> Predictions:
         ContentError: The bundle is missing or damaged.
     """
     read_manifest(root / digest, digest=digest)
-    table = pq.read_table(root / digest / _PREDICTIONS_FILE)
+    return _read_predictions(root / digest / _PREDICTIONS_FILE)
+
+
+def _read_predictions(path: Path) -> Predictions:
+    table = pq.read_table(path)
     return Predictions(
         row_ids=table["row_id"].combine_chunks(),
         labels=table["label"].to_numpy(),

@@ -1,4 +1,4 @@
-"""Task: train one model and leave it in a staging folder, where evaluation takes it up."""
+"""Task: train one model, let it score, and leave both in a staging folder, where evaluation takes them up."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from storage.content import make_staging, read_manifest, sha256_of_json
 from storage.errors import ContentError
 from storage.matrices import read_featurized
 from storage.metrics.reader import MetricsReader
-from storage.metrics.stages import measured_stage
+from storage.metrics.stages import Measured, measured_stage
 from storage.metrics.store import MetricsStore
 from storage.options import RunOptions
-from storage.records import ModelName, TrainedReference
+from storage.records import ModelName, Stage, TrainedReference
 from storage.settings import Settings
 from storage.versions import code_digest, library_versions
-from tasks.training.job import TrainingJob
-from tasks.training.process import train_in_child
+from tasks.training.job import PredictionJob, PredictionResult, TrainingJob
+from tasks.training.process import predict_in_child, train_in_child
 from tasks.training.progress import LineProgress, ReportingProgress, TrainingProgress, duration_words, progress_for
 
 logger = logging.getLogger(__name__)
@@ -42,33 +42,45 @@ def train(run_id: str, model: ModelName, matrices_id: str, options: RunOptions) 
 
     A candidate that was trained on the same features with the same options, seed, code and libraries is not trained
     again, unless the run is forced: its weights are taken, and measured anew. A training of these that was cut off is
-    taken up after its last finished epoch.
+    taken up after its last finished epoch. The process also scores the validation and the test rows, with the model as
+    it was saved.
 
     Raises:
         TrainingError: The loss became NaN or infinite, training took too long, or its process died.
+        ContentError: Keras cannot read the model of the earlier training.
     """
     settings = Settings.from_environment()
     store = MetricsStore(settings.database_url)
     key = _training_key(model, matrices_id, options)
     with measured_stage(store, run_id, f"train {model}") as stage:
-        reused = None if options.force else _reuse(settings, key)
-        if reused is not None:
-            logger.info("%s: as trained for %s: same features, options, seed and code", model, reused.reused_from)
-            return reused
-        with _new_folder(settings) as folder:
-            job = _job(settings, model, matrices_id, options, folder, key)
-            if options.force:
-                job.checkpoint.unlink(missing_ok=True)
-            page = _Page(model)
-            trained = train_in_child(job, ReportingProgress(_shown(options), page.report))
-        stage.peak_memory_bytes = trained.peak_memory_bytes
+        trained = None if options.force else _reuse(settings, key)
+        if trained is None:
+            trained, prediction = _train(settings, model, matrices_id, options, key, stage)
+        else:
+            logger.info("%s: as trained for %s: same features, options, seed and code", model, trained.reused_from)
+            prediction = _score(settings, trained, matrices_id)
+        stage.elsewhere_seconds = prediction.seconds
+    store.record_stage(run_id, Stage(f"predict {model}", prediction.seconds, prediction.peak_memory_bytes))
+    return trained
+
+
+def _train(
+    settings: Settings, model: ModelName, matrices_id: str, options: RunOptions, key: str, stage: Measured
+) -> tuple[TrainedReference, PredictionResult]:
+    page = _Page(model)
+    with _new_folder(settings) as folder:
+        job = _job(settings, model, matrices_id, options, folder, key)
+        if options.force:
+            job.checkpoint.unlink(missing_ok=True)
+        trained = train_in_child(job, ReportingProgress(_shown(options), page.report))
+    stage.peak_memory_bytes = trained.peak_memory_bytes
     in_words = (
         f"{len(trained.epochs)} epochs in {duration_words(trained.seconds)}, "
         f"kept the weights of epoch {trained.best_epoch}"
     )
     page.report(100.0, in_words)
     logger.info("%s: %s", model, in_words)
-    return TrainedReference(
+    reference = TrainedReference(
         model=model,
         folder=str(folder),
         device=trained.device,
@@ -78,6 +90,15 @@ def train(run_id: str, model: ModelName, matrices_id: str, options: RunOptions) 
         epochs=trained.epochs,
         training_key=key,
     )
+    return reference, trained.prediction
+
+
+def _score(settings: Settings, trained: TrainedReference, matrices_id: str) -> PredictionResult:
+    folder = Path(trained.folder)
+    with _removed_if_in_vain(folder):
+        return predict_in_child(
+            PredictionJob(model=trained.model, matrices=settings.matrices, matrices_id=matrices_id, folder=folder)
+        )
 
 
 def _job(
@@ -132,8 +153,14 @@ def _shown(options: RunOptions) -> TrainingProgress:
 def _new_folder(settings: Settings) -> Iterator[Path]:
     """A staging folder, which is removed again if no model came into it."""
     folder = make_staging(settings.bundles)
-    try:
+    with _removed_if_in_vain(folder):
         yield folder
+
+
+@contextmanager
+def _removed_if_in_vain(folder: Path) -> Iterator[None]:
+    try:
+        yield
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise

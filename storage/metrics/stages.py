@@ -18,9 +18,11 @@ class Measured:
 
     Attributes:
         peak_memory_bytes: Of the process that did the work, where it was another one.
+        elsewhere_seconds: How much of its time is told as another step's.
     """
 
     peak_memory_bytes: int | None = None
+    elsewhere_seconds: float = 0.0
 
 
 @contextmanager
@@ -30,4 +32,4 @@ def measured_stage(store: MetricsStore, run_id: str, name: str) -> Iterator[Meas
     measured = Measured()
     yield measured
     peak = peak_memory_bytes() if measured.peak_memory_bytes is None else measured.peak_memory_bytes
-    store.record_stage(run_id, Stage(name, time.monotonic() - started, peak))
+    store.record_stage(run_id, Stage(name, time.monotonic() - started - measured.elsewhere_seconds, peak))

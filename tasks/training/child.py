@@ -1,4 +1,6 @@
-"""The training process: `python -m tasks.training.child JOB`, started by `tasks.training.process`.
+"""The training process: `python -m tasks.training.child TASK JOB`, started by `tasks.training.process`.
+
+The task is to `train` and then to score, or only to `predict`.
 
 It says what happens in lines of JSON on standard output, each a list: what the progress is told, what is logged, and at
 last the result, or the error of ours that there is no result for. It ends with its parent, however that one ends.
@@ -13,8 +15,10 @@ import sys
 import threading
 from typing import IO, Any
 
+from pydantic import BaseModel
+
 from storage.errors import RetrainError
-from tasks.training.job import TrainingJob, train_here
+from tasks.training.job import PredictionJob, TrainingJob, predict_here, train_here
 
 
 class Telling:
@@ -37,7 +41,8 @@ class Telling:
         self.tell("epoch", epoch, logs)
 
     def stop(self) -> None:
-        """The parent knows it by itself, even where nobody lives to tell it."""
+        """Pass it on: what follows is no training any more."""
+        self.tell("stop")
 
     def tell(self, kind: str, *what: Any) -> None:
         """One line."""
@@ -54,8 +59,8 @@ class _LogLines(logging.Handler):
         self._telling.tell("log", record.name, record.levelno, record.getMessage())
 
 
-def main(job: str) -> None:
-    """Train, and say what came of it."""
+def main(task: str, job: str) -> None:
+    """Do the job, and say what came of it."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     # Whatever a library may print belongs to standard error: this pipe is for lines of JSON alone.
     telling = Telling(os.fdopen(os.dup(1), "w", encoding="utf-8"))
@@ -64,11 +69,17 @@ def main(job: str) -> None:
         logging.getLogger(room).setLevel(logging.INFO)
         logging.getLogger(room).addHandler(_LogLines(telling))
     try:
-        result = train_here(TrainingJob.model_validate_json(job), telling)
+        result = _do(task, job, telling)
     except RetrainError as error:
         telling.tell("error", type(error).__name__, str(error))
     else:
         telling.tell("result", result.model_dump(mode="json"))
+
+
+def _do(task: str, job: str, telling: Telling) -> BaseModel:
+    if task == "predict":
+        return predict_here(PredictionJob.model_validate_json(job))
+    return train_here(TrainingJob.model_validate_json(job), telling)
 
 
 def _end_with_parent() -> None:

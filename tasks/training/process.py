@@ -1,6 +1,7 @@
 """Training in a process of its own: its memory is given back, and a crash of it is an error, not the end of this one.
 
-The child is `tasks.training.child`. It is told references only, and leaves the model in the staging folder.
+The child is `tasks.training.child`. It is told references only, and leaves the model in the staging folder, beside it
+what the model says of the validation and the test rows.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ import psutil
 
 from storage import errors
 from storage.errors import TrainingError
-from tasks.training.job import TrainingJob, TrainingResult
+from storage.records import ModelName
+from tasks.training.job import PredictionJob, PredictionResult, TrainingJob, TrainingResult
 from tasks.training.progress import TrainingProgress
 
 logger = logging.getLogger(__name__)
@@ -33,16 +35,41 @@ _CHILD = "tasks.training.child"
 _ROOT = Path(__file__).resolve().parents[2]
 # A thread that waits for ever cannot be interrupted from another one.
 _WAKE_SECONDS = 0.5
+_IN_VAIN = {
+    "train": "training {} ended without a model",
+    "predict": "scoring with {} ended without an answer",
+}
 
 
 def train_in_child(job: TrainingJob, progress: TrainingProgress) -> TrainingResult:
-    """Do a job in a process that starts now and ends with it; whatever interrupts the wait kills it.
+    """Train and score in a process that starts now and ends with it; whatever interrupts the wait kills it.
 
     Raises:
         TrainingError: The loss is not finite, training took too long, or its process died.
     """
+    timeout = 60 * (job.options.timeout_minutes or math.inf)
+    try:
+        return TrainingResult.model_validate(_in_child("train", job, progress, timeout))
+    finally:
+        progress.stop()
+
+
+def predict_in_child(job: PredictionJob) -> PredictionResult:
+    """Score with a model that was trained before, in a process like `train_in_child`'s.
+
+    Raises:
+        ContentError: Keras cannot read the model.
+        TrainingError: The process died.
+    """
+    return PredictionResult.model_validate(_in_child("predict", job))
+
+
+def _in_child(
+    task: str, job: PredictionJob, progress: TrainingProgress | None = None, timeout: float = math.inf
+) -> dict[str, Any]:
+    """What the child comes to; the timeout, in seconds, is that of the training alone."""
     # -P: a folder named `tasks` where the user happens to stand is not ours.
-    command = [sys.executable, "-P", "-m", _CHILD, job.model_dump_json()]
+    command = [sys.executable, "-P", "-m", _CHILD, task, job.model_dump_json()]
     paths = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
     pipe = subprocess.PIPE
@@ -55,16 +82,14 @@ def train_in_child(job: TrainingJob, progress: TrainingProgress) -> TrainingResu
         ) as child,
     ):
         try:
-            result = _follow(child, job, progress)
+            result = _follow(_messages(child, job.model, timeout), progress)
             child.wait()
         except BaseException:
             child.kill()
             child.wait()
             raise
-        finally:
-            progress.stop()
         if result is None or child.returncode != 0:
-            raise TrainingError(_last_words(job, child.returncode, words))
+            raise TrainingError(_last_words(task, job.model, child.returncode, words))
         return result
 
 
@@ -76,59 +101,59 @@ def end_trainings() -> None:
                 child.terminate()
 
 
-def _follow(child: subprocess.Popen[bytes], job: TrainingJob, progress: TrainingProgress) -> TrainingResult | None:
+def _follow(messages: Iterator[list[Any]], progress: TrainingProgress | None) -> dict[str, Any] | None:
     """Pass on what the child says, until it says no more; None if it never came to a result."""
     result = None
-    for message in _messages(child, job):
+    for message in messages:
         match message:
             case ["log", name, level, text]:
                 logging.getLogger(name).log(level, "%s", text)
-            case ["start", *given]:
-                progress.start(*given)
-            case ["batch", *given]:
-                progress.batch(*given)
-            case ["epoch", *given]:
-                progress.epoch(*given)
             case ["error", kind, text]:
                 raise getattr(errors, kind)(text)
             case ["result", found]:
-                result = TrainingResult.model_validate(found)
+                result = found
+            case [told, *given]:
+                getattr(progress, told)(*given)
     return result
 
 
-def _messages(child: subprocess.Popen[bytes], job: TrainingJob) -> Iterator[list[Any]]:
+def _messages(child: subprocess.Popen[bytes], model: ModelName, timeout: float) -> Iterator[list[Any]]:
     assert child.stdout is not None
-    deadline = time.monotonic() + 60 * (job.options.timeout_minutes or math.inf)
+    deadline = time.monotonic() + timeout
     rest = b""
     with selectors.DefaultSelector() as selector:
         selector.register(child.stdout, selectors.EVENT_READ)
         while True:
             if time.monotonic() > deadline:
-                raise TrainingError(_too_long(job))
+                raise TrainingError(_too_long(model, timeout / 60))
             if not selector.select(_WAKE_SECONDS):
                 continue
             read = os.read(child.stdout.fileno(), 2**16)
             if not read:
                 return
             *lines, rest = (rest + read).split(b"\n")
-            yield from map(json.loads, lines)
+            for message in map(json.loads, lines):
+                if message == ["stop"]:
+                    # What is left is to score.
+                    deadline = math.inf
+                yield message
 
 
-def _too_long(job: TrainingJob) -> str:
+def _too_long(model: ModelName, minutes: float) -> str:
     return (
-        f"training {job.model} was stopped: it was not done within {job.options.timeout_minutes:g} minutes. Allow more "
+        f"training {model} was stopped: it was not done within {minutes:g} minutes. Allow more "
         "(training.timeout_minutes) and run it again: it is taken up after its last finished epoch."
     )
 
 
-def _last_words(job: TrainingJob, status: int, words: IO[bytes]) -> str:
+def _last_words(task: str, model: ModelName, status: int, words: IO[bytes]) -> str:
     """How the child died, in one sentence; all that it wrote goes to the log."""
     words.seek(0)
     said = words.read().decode(errors="replace").strip()
     if said:
-        logger.error("%s: the training process had written:\n%s", job.model, said)
+        logger.error("%s: the training process had written:\n%s", model, said)
     how = f"exit status {status}" if status >= 0 else f"signal {-status} ({signal.strsignal(-status)})"
     if status == -signal.SIGKILL:
         how += ", perhaps because memory ran out"
     last = f", its last line: {said.splitlines()[-1]}" if said else ""
-    return f"training {job.model} ended without a model, its process with {how}{last}"
+    return f"{_IN_VAIN[task].format(model)}, its process with {how}{last}"

@@ -18,7 +18,9 @@ from storage.bundles import (
     load_model,
     publish_bundle,
     read_test_predictions,
+    stage_predictions,
     sweep_unrecorded,
+    take_predictions,
 )
 from storage.content import MANIFEST, staging
 from storage.errors import ContentError
@@ -123,6 +125,18 @@ def test_words_and_ratings_come_back_where_they_were_given(tmp_path: Path) -> No
     assert again.num_words.tolist() == [3, 1, 2]
     assert again.ratings is not None
     assert again.ratings.to_pylist() == [1, None, 9]
+
+
+def test_what_was_staged_is_taken_once_and_that_of_validation_is_not_published(tmp_path: Path) -> None:
+    other = dataclasses.replace(PREDICTIONS, probabilities=np.array([0.5, 0.25, np.nan], dtype=np.float32))
+    stage_predictions(tmp_path, validation=other, test=PREDICTIONS)
+
+    validation, test = take_predictions(tmp_path)
+
+    assert validation.probabilities.tobytes() == other.probabilities.tobytes()
+    assert test.probabilities.tobytes() == PREDICTIONS.probabilities.tobytes()
+    assert test.row_ids.equals(PREDICTIONS.row_ids)
+    assert [path.name for path in tmp_path.iterdir()] == ["test_predictions.parquet"]
 
 
 @pytest.mark.parametrize("name", [MODEL_FILE, "encoder.json", "scaler.json", "test_predictions.parquet", MANIFEST])

@@ -431,7 +431,7 @@ def _in_predict(change: Callable[..., Any]) -> Inject:
         def broken(model: Any, sequences: Sequences, *given: Any, **named: Any) -> Any:
             return change(sequences, predict(model, sequences, *given, **named))
 
-        monkeypatch.setattr(batching, "predict", broken)
+        _in_training(monkeypatch, "tasks.features.batching.predict", broken)
 
     return inject
 
@@ -472,8 +472,8 @@ def _another_model(folder: Path, _: dict[str, Any]) -> None:
 def _validation_in_training(monkeypatch: pytest.MonkeyPatch) -> None:
     """The model is trained on the validation rows, so that validation says nothing of test."""
 
-    def broken(root: Path, of: str, _: Split) -> Matrix:
-        return read_matrix(root, of, "validation")
+    def broken(root: Path, of: str, split: Split) -> Matrix:
+        return read_matrix(root, of, "validation" if split == "train" else split)
 
     _in_training(monkeypatch, "tasks.training.job.read_matrix", broken)
 

@@ -57,7 +57,8 @@ def test_a_run_is_recorded_from_its_source_to_its_decision(first_run: dict[str, 
     assert decision["diagnosis"] == []
     assert {stage["name"] for stage in first_run["stages"]} == {
         *("ingest", "featurize", "validate", "probe", "train baseline_avgpool"),
-        *("predict baseline_avgpool", "evaluate baseline_avgpool", "promote"),
+        *("predict baseline_avgpool", "evaluate", "evaluate baseline_avgpool"),
+        *("predict again baseline_avgpool", "promote"),
     }
     assert first_run["device"].startswith(("cpu", "gpu"))
     assert first_run["versions"]["keras"]

@@ -15,9 +15,20 @@ from storage.bundles import MODEL_FILE, read_test_predictions
 from storage.checkpoints import Checkpoint, checkpoint_file, write_checkpoint
 from storage.content import make_staging, read_manifest
 from storage.matrices import write_matrices
+from storage.metrics.reader import MetricsReader
 from storage.metrics.store import MetricsStore
 from storage.options import FeatureOptions, RunOptions
-from storage.records import SPLITS, Candidate, Epoch, RunStart, SnapshotRecord, Split, TrainedReference
+from storage.records import (
+    MODEL_NAMES,
+    SPLITS,
+    Candidate,
+    Epoch,
+    ModelName,
+    RunStart,
+    SnapshotRecord,
+    Split,
+    TrainedReference,
+)
 from storage.sequences import Sequences
 from storage.settings import Settings
 from storage.snapshots import Rows, StoredSnapshot, write_snapshot
@@ -25,6 +36,7 @@ from tasks.evaluate import evaluate
 from tasks.evaluation.account import describe_split
 from tasks.features.encoding import Encoder
 from tasks.features.matrices import fit_and_featurize
+from tasks.training.job import PredictionJob, predict_here
 
 pytestmark = pytest.mark.usefixtures("keras_prepared")
 
@@ -34,14 +46,16 @@ EPOCHS = tuple(Epoch(number, loss, 0.7, loss, 0.7, 1e-3, 1.0) for number, loss i
 
 
 @pytest.fixture
-def evaluated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, splits: dict[Split, Rows]) -> Callable[..., Candidate]:
-    """Evaluate an untrained model whose output layer has a given bias, as a run would."""
+def evaluate_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, splits: dict[Split, Rows]
+) -> Callable[..., list[Candidate]]:
+    """Evaluate untrained models whose output layers have a given bias, as a run would."""
     monkeypatch.setenv("RETRAIN_HOME", str(tmp_path))
     monkeypatch.delenv("RETRAIN_DATABASE_URL", raising=False)
     settings = Settings.from_environment()
     settings.prepare()
 
-    def evaluate_one(bias: float, **checks: str) -> Candidate:
+    def evaluate_them(bias: float, models: tuple[ModelName, ...] = MODEL_NAMES, **checks: str) -> list[Candidate]:
         options = RunOptions.model_validate({"checks": checks})
         snapshot = write_snapshot(
             settings.snapshots, splits, line="test", origin="", reason="", sha256="", split_seed=1
@@ -56,11 +70,20 @@ def evaluated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, splits: dict[Spli
             tables=[describe_split(name, splits[name], encoder) for name in SPLITS],
         )
         run_id = started_run(MetricsStore(settings.database_url), snapshot)
-        trained = TrainedReference("baseline_avgpool", staged(settings, bias), "cpu", 1, 2, 3.0, EPOCHS, KEY)
-        candidate: Candidate = evaluate.fn(run_id, trained, snapshot, matrices_id, options)
-        return candidate
+        trained = [
+            TrainedReference(name, staged(settings, matrices_id, name, bias), "cpu", 1, 2, 3.0, EPOCHS, KEY)
+            for name in models
+        ]
+        candidates: list[Candidate] = evaluate.fn(run_id, trained, snapshot, matrices_id, options)
+        return candidates
 
-    return evaluate_one
+    return evaluate_them
+
+
+@pytest.fixture
+def evaluated(evaluate_all: Callable[..., list[Candidate]]) -> Callable[..., Candidate]:
+    """The same with one model."""
+    return lambda bias, **checks: evaluate_all(bias, ("baseline_avgpool",), **checks)[0]
 
 
 def started_run(store: MetricsStore, snapshot: SnapshotRecord) -> str:
@@ -80,17 +103,19 @@ def started_run(store: MetricsStore, snapshot: SnapshotRecord) -> str:
     return run_id
 
 
-def staged(settings: Settings, bias: float) -> str:
+def staged(settings: Settings, matrices_id: str, name: ModelName, bias: float) -> str:
+    """A saved model and what it says, as the training process leaves them."""
     import keras
 
     from tasks.models import build_model
 
     keras.utils.set_random_seed(2)
-    model = build_model("baseline_avgpool", num_words=1000, num_features=6)
+    model = build_model(name, num_words=1000, num_features=6)
     kernel, _ = model.layers[-1].get_weights()
     model.layers[-1].set_weights([kernel, np.array([bias], dtype=np.float32)])
     folder = make_staging(settings.bundles)
     model.save(folder / MODEL_FILE)
+    predict_here(PredictionJob(model=name, matrices=settings.matrices, matrices_id=matrices_id, folder=folder))
     return str(folder)
 
 
@@ -126,8 +151,8 @@ def test_the_bundle_tells_of_the_reviews_and_of_its_mistakes(
     assert said.ratings is None
 
 
-def test_nothing_is_verified_read_or_predicted_twice(
-    evaluated: Callable[..., Candidate], monkeypatch: pytest.MonkeyPatch
+def test_nothing_is_verified_read_or_scored_twice(
+    evaluate_all: Callable[..., list[Candidate]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from tasks.features import batching
 
@@ -150,10 +175,30 @@ def test_nothing_is_verified_read_or_predicted_twice(
         monkeypatch.setattr(f"storage.{module}.read_manifest", verify)
     monkeypatch.setattr(StoredSnapshot, "rows", read)
     monkeypatch.setattr(batching, "predict", predict_some)
-    evaluated(0.0)
+    evaluate_all(0.0)
 
-    # 40 validation rows and 60 test rows; a check is about what comes of the latter in another order.
-    assert done == ["matrices", 40, 60, "snapshots", "test", 60]
+    # The processes that train the models score 40 validation and 60 test rows each; no more is scored in this one.
+    assert done == [40, 60, 40, 60, "snapshots", "test", "matrices"]
+
+
+def test_what_the_checks_ask_is_prediction_and_no_evaluation(evaluate_all: Callable[..., list[Candidate]]) -> None:
+    candidates = evaluate_all(0.0)
+
+    assert [candidate.model for candidate in candidates] == list(MODEL_NAMES)
+    stages = MetricsReader(Settings.from_environment().database_url).run(candidates[0].run_id)["stages"]
+    steps = [f"{step} {name}" for name in MODEL_NAMES for step in ("evaluate", "predict again")]
+    assert [stage["name"] for stage in stages] == ["evaluate", *steps]
+    assert all(stage["seconds"] > 0 and stage["peak_memory_bytes"] > 2**26 for stage in stages)
+
+
+def test_nobody_is_asked_where_no_check_asks(
+    evaluated: Callable[..., Candidate], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasks.evaluation.fresh_process.sys.executable", "/nowhere/python")
+    candidate = evaluated(0.0, reload="off", row_alignment="off", padding="off")
+
+    stages = MetricsReader(Settings.from_environment().database_url).run(candidate.run_id)["stages"]
+    assert [stage["name"] for stage in stages] == ["evaluate", "evaluate baseline_avgpool"]
 
 
 def test_a_model_that_says_nan_is_published_recorded_and_named_by_its_check(
@@ -206,6 +251,7 @@ def test_a_bundle_that_a_fresh_process_cannot_score_is_a_candidate_with_a_failed
 ) -> None:
     monkeypatch.setattr("tasks.evaluation.fresh_process.sys.executable", "/bin/false")
     candidate = evaluated(0.0)
-    assert candidate.checks[0].verdict == "fail"
+    verdicts = {result.name: result.verdict for result in candidate.checks}
+    assert [name for name, verdict in verdicts.items() if verdict == "fail"] == ["reload", "row alignment", "padding"]
     assert "a fresh process could not score the bundle" in candidate.checks[0].evidence
     assert candidate.bundle in MetricsStore(Settings.from_environment().database_url).recorded_bundles()

@@ -20,7 +20,7 @@ from storage.options import RunOptions
 from storage.records import Candidate, ConfusionMatrix, Epoch, Evaluation, RunStart, TrainedReference
 from storage.settings import Settings
 from tasks import train as module
-from tasks.training.job import TrainingJob, TrainingResult
+from tasks.training.job import PredictionJob, PredictionResult, TrainingJob, TrainingResult
 from tasks.training.progress import BarProgress, LineProgress, TrainingProgress
 from tests.trainings import NUM_WORDS, TRAIN, VALIDATION
 
@@ -31,6 +31,7 @@ RESULT = TrainingResult(
     best_epoch=1,
     seconds=2.0,
     peak_memory_bytes=17,
+    prediction=PredictionResult(seconds=1e-6, peak_memory_bytes=18),
 )
 
 
@@ -71,7 +72,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     return Bench(monkeypatch)
 
 
-def test_the_child_is_told_references_and_the_stage_has_its_memory(bench: Bench) -> None:
+def test_the_child_is_told_references_and_the_stages_have_its_time_and_memory(bench: Bench) -> None:
     jobs: list[TrainingJob] = []
 
     def child(job: TrainingJob, _: TrainingProgress) -> TrainingResult:
@@ -85,8 +86,10 @@ def test_the_child_is_told_references_and_the_stage_has_its_memory(bench: Bench)
     assert job.checkpoint == checkpoint_file(bench.settings.checkpoints, trained.training_key)
     assert [str(path) for path in bench.staged()] == [trained.folder] == [str(job.folder)]
     assert (trained.best_epoch, trained.training_seconds, trained.epochs) == (1, 2.0, RESULT.epochs)
-    (stage,) = MetricsReader(bench.settings.database_url).run(bench.run_id)["stages"]
-    assert (stage["name"], stage["peak_memory_bytes"]) == ("train baseline_avgpool", 17)
+    training, prediction = MetricsReader(bench.settings.database_url).run(bench.run_id)["stages"]
+    assert (training["name"], training["peak_memory_bytes"]) == ("train baseline_avgpool", 17)
+    assert (prediction["name"], prediction["peak_memory_bytes"]) == ("predict baseline_avgpool", 18)
+    assert prediction["seconds"] == 1e-6
 
 
 @pytest.mark.parametrize("error", [TrainingError("it died"), KeyboardInterrupt()])
@@ -227,13 +230,43 @@ def bundle(bench: Bench) -> Path:
     return folder
 
 
-def test_a_training_of_the_same_is_taken_from_its_bundle(bench: Bench, bundle: Path) -> None:
+def test_a_training_of_the_same_is_taken_from_its_bundle_and_scores_anew(
+    bench: Bench, bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     of = bench.run_id
+    jobs: list[PredictionJob] = []
 
+    def score(job: PredictionJob) -> PredictionResult:
+        jobs.append(job)
+        return PredictionResult(seconds=2e-6, peak_memory_bytes=19)
+
+    monkeypatch.setattr(module, "predict_in_child", score)
     again = bench.train(lambda *_: pytest.fail("it was trained again"))
 
     assert again.reused_from == f"{of}/baseline_avgpool"
     assert (Path(again.folder) / MODEL_FILE).read_text() == "weights"
+    (job,) = jobs
+    assert (job.folder, job.matrices, job.matrices_id) == (
+        Path(again.folder),
+        bench.settings.matrices,
+        bench.matrices_id,
+    )
+    training, prediction = MetricsReader(bench.settings.database_url).run(bench.run_id)["stages"]
+    assert (training["name"], prediction["name"]) == ("train baseline_avgpool", "predict baseline_avgpool")
+    assert (prediction["seconds"], prediction["peak_memory_bytes"]) == (2e-6, 19)
+
+
+@pytest.mark.parametrize("error", [TrainingError("it died"), KeyboardInterrupt()])
+def test_a_model_that_was_taken_and_cannot_score_leaves_no_folder(
+    bench: Bench, bundle: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    def fail(_: PredictionJob) -> PredictionResult:
+        raise error
+
+    monkeypatch.setattr(module, "predict_in_child", fail)
+    with pytest.raises(type(error)):
+        bench.train(lambda *_: pytest.fail("it was trained again"))
+    assert bench.staged() == [bundle]
 
 
 @pytest.mark.parametrize("meanwhile", [False, True])

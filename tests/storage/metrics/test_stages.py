@@ -33,6 +33,18 @@ def test_the_memory_of_a_step_that_another_process_did_is_that_processs(bench: B
     assert [found["peak_memory_bytes"] for found in bench.reader.run(run_id)["stages"]] == [17]
 
 
+def test_the_time_that_is_told_of_another_step_is_not_told_twice(bench: Bench) -> None:
+    run_id = bench.start_run()
+    started = time.monotonic()
+    with measured_stage(bench.store, run_id, "train") as stage:
+        time.sleep(0.02)
+        stage.elsewhere_seconds = 0.015
+    most = time.monotonic() - started
+
+    (found,) = bench.reader.run(run_id)["stages"]
+    assert 0.005 <= found["seconds"] <= most - 0.015
+
+
 def test_a_step_that_fails_is_not_noted(bench: Bench) -> None:
     run_id = bench.start_run()
     with pytest.raises(RuntimeError, match="no disk"), measured_stage(bench.store, run_id, "ingest"):

@@ -165,6 +165,36 @@ def test_a_process_that_was_started_before_gives_the_same(bundles: Path, digest:
     assert np.array_equal(found, score_in_fresh_process(bundles, digest, tokens))
 
 
+def test_a_process_answers_one_question_after_the_other(
+    bundles: Path, digest: str, tokens: Sequences, checked_data: CheckedData
+) -> None:
+    from tasks.features.batching import logits, predict, without_sigmoid
+
+    model = load_bundle(bundles, digest).model
+    matrix = checked_data.matrices["test"]
+    rows = np.arange(5)
+    few, features = matrix.sequences.take(rows), matrix.features[rows]
+    with FreshProcess() as fresh:
+        scored = fresh.score(bundles, digest, tokens)
+        waited = fresh.seconds
+        predicted = fresh.predict(bundles, digest, matrix.sequences, matrix.features)
+        before_sigmoid = fresh.logits(bundles, digest, few, features, 90)
+
+    assert 0 < waited < fresh.seconds
+    assert fresh.peak_memory_bytes > 2**26
+    np.testing.assert_allclose(predicted, predict(model, matrix.sequences, matrix.features), rtol=0, atol=1e-6)
+    np.testing.assert_allclose(scored, predicted, rtol=0, atol=1e-6)
+    expected = logits(without_sigmoid(model), few, features, 90)
+    np.testing.assert_allclose(before_sigmoid, expected, rtol=0, atol=1e-5)
+
+
+def test_after_a_failure_a_new_process_answers(bundles: Path, digest: str, tokens: Sequences) -> None:
+    with FreshProcess() as fresh:
+        with pytest.raises(ContentError, match="no readable manifest"):
+            fresh.score(bundles, "0" * 64, tokens)
+        assert len(fresh.score(bundles, digest, tokens)) == len(tokens)
+
+
 def test_a_process_that_nothing_is_asked_of_is_killed(children: Callable[[], list[psutil.Process]]) -> None:
     with FreshProcess() as fresh:
         fresh.start()

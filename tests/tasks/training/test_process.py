@@ -16,13 +16,13 @@ import numpy as np
 import psutil
 import pytest
 
-from storage.bundles import MODEL_FILE, load_model
-from storage.errors import TrainingError
+from storage.bundles import MODEL_FILE, load_model, take_predictions
+from storage.errors import ContentError, TrainingError
 from storage.matrices import Matrix, write_matrices
 from storage.processes import peak_memory_bytes
 from storage.records import MODEL_NAMES, ModelName
-from tasks.training.job import TrainingJob
-from tasks.training.process import end_trainings, train_in_child
+from tasks.training.job import PredictionJob, TrainingJob
+from tasks.training.process import end_trainings, predict_in_child, train_in_child
 from tasks.training.runtime import device_name
 from tests.trainings import NUM_WORDS, OPTIONS, TRAIN, VALIDATION, Recording, train, weights
 
@@ -116,10 +116,49 @@ def test_a_child_trains_as_this_process_does(
     assert b"".join(weight.tobytes() for weight in model.get_weights()) == weights(trained)
     assert [epoch.validation_loss for epoch in result.epochs] == [epoch.validation_loss for epoch in trained.epochs]
     assert (result.best_epoch, result.num_parameters) == (trained.best_epoch, trained.model.count_params())
-    # All that the progress of this process hears, in the same order.
-    assert told.calls == here.calls
+    # All that the progress of this process hears, in the same order; that nothing more comes, it hears in any case.
+    assert told.calls == [*here.calls, ("stop",)]
     assert caplog.messages[0] == f"training {name} on {device_name()}"
     assert caplog.records[0].name == "tasks.training.job"
+
+
+@pytest.mark.parametrize("name", MODEL_NAMES)
+def test_a_child_scores_with_the_model_that_it_saved(make_job: Callable[..., TrainingJob], name: ModelName) -> None:
+    from tasks.features.batching import predict
+
+    job = make_job(model=name, epochs=1)
+    result = train_in_child(job, Recording())
+    model = load_model(job.folder / MODEL_FILE)
+    validation, test = take_predictions(job.folder)
+    for said in (validation, test):
+        assert (said.row_ids.to_pylist(), said.labels.tolist()) == (
+            VALIDATION.sequence_ids.to_pylist(),
+            VALIDATION.labels.tolist(),
+        )
+        expected = predict(model, VALIDATION.sequences, VALIDATION.features)
+        np.testing.assert_allclose(said.probabilities, expected, rtol=0, atol=1e-6)
+    assert result.prediction.seconds > 0
+    assert result.prediction.peak_memory_bytes >= result.peak_memory_bytes
+
+    # As where a model was trained before.
+    given = job.model_dump(include=set(PredictionJob.model_fields))
+    assert predict_in_child(PredictionJob(**given)).seconds > 0
+    for again, said in zip(take_predictions(job.folder), (validation, test), strict=True):
+        np.testing.assert_allclose(again.probabilities, said.probabilities, rtol=0, atol=1e-6)
+
+
+def test_a_model_that_cannot_be_read_is_an_error_in_the_same_words(make_job: Callable[..., TrainingJob]) -> None:
+    job = make_job()
+    (job.folder / MODEL_FILE).write_bytes(b"no model")
+    given = job.model_dump(include=set(PredictionJob.model_fields))
+    with pytest.raises(ContentError, match=r"model\.keras cannot be loaded by Keras"):
+        predict_in_child(PredictionJob(**given))
+
+
+def test_scoring_that_dies_is_an_error_that_says_so(make_job: Callable[..., TrainingJob]) -> None:
+    given = make_job().model_dump(include=set(PredictionJob.model_fields))
+    with pytest.raises(TrainingError, match=r"^scoring with baseline_avgpool ended without an answer, .*nowhere"):
+        predict_in_child(PredictionJob(**given | {"matrices": Path("/nowhere")}))
 
 
 def test_the_memory_is_the_childs(make_job: Callable[..., TrainingJob]) -> None:
