@@ -6,10 +6,11 @@ runs `retrain run` on the file in a fresh home, with a temporary Prefect server;
 that is in the store of your own home, without what its process took beside it. What stands after `--` is handed on to
 `retrain run`.
 
-Training is the stages `train MODEL`, the start of their processes included; prediction is `predict MODEL`, which scores
-validation and test rows once, and loads the model; the probe is `probe`. All else is outside, also what the checks of a
-model score again. A share is of the time that the store gives the run. What the process takes before and after it, such
-as the imports and the start of Prefect, is told by itself.
+Training is the stages `train MODEL`, the start of their processes included. Prediction is `predict MODEL`, which loads
+the model and scores validation and test rows once, and `predict again MODEL`, the wait for what the checks ask of the
+published model, the start of the process that answers included. The probe is `probe`. All else is outside. A share is
+of the time that the store gives the run. What the process takes before and after it, such as the imports and the start
+of Prefect, is told by itself.
 """
 
 from __future__ import annotations

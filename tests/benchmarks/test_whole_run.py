@@ -42,7 +42,7 @@ def finished(bench: Bench) -> str:
 
 
 def test_only_training_prediction_and_the_probe_are_inside() -> None:
-    inside = [f"{step} {model}" for step in ("train", "predict") for model in MODEL_NAMES]
+    inside = [f"{step} {model}" for step in ("train", "predict", "predict again") for model in MODEL_NAMES]
 
     assert [name for name in (*inside, *STAGES, "promote") if is_inside(name)] == [*inside, *list(STAGES)[2:5]]
 
