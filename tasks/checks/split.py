@@ -13,7 +13,7 @@ from storage.snapshots import Rows
 from tasks.checks.base import CheckedData, offending
 from tasks.checks.effects import CONFIDENCE, Effect, cliffs_delta, rank_correlation
 from tasks.checks.places import FileRows, source_files
-from tasks.checks.vocabulary import vocabulary_distance
+from tasks.checks.vocabulary import vocabulary_distances
 from tasks.evaluation.bounds import normal_quantile
 
 # From this effect size on, a file counts as sorted, and a part of it as cut from one end.
@@ -82,8 +82,8 @@ def _of_contents(rows: Mapping[Split, Rows]) -> dict[str, Effect]:
         train, other = rows["train"], rows[split]
         result[f"{split}_label"] = cliffs_delta(other.labels, train.labels)
         result[f"{split}_length"] = cliffs_delta(other.tokens.lengths, train.tokens.lengths)
-        result[f"{split}_words"] = vocabulary_distance(train.tokens, other.tokens)
-    return result
+    words = vocabulary_distances(rows["train"].tokens, (rows[split].tokens for split in _OTHERS))
+    return result | {f"{split}_words": distance for split, distance in zip(_OTHERS, words, strict=True)}
 
 
 def _trends(files: Mapping[str, FileRows]) -> dict[str, Effect]:

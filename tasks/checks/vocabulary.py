@@ -1,8 +1,10 @@
-"""How far the words of two lists of reviews are apart."""
+"""How far the words of lists of reviews are apart."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +22,20 @@ _NUM_FREQUENT = 200
 _NUM_PERMUTATIONS = 40
 
 
-def vocabulary_distance(train: Sequences, other: Sequences) -> Effect:
+@dataclass(eq=False)
+class _Words:
+    """How often each frequent word stands in reviews, and any other in the last column.
+
+    Attributes:
+        total: In all of them, float64 `(words + 1,)`.
+        of_members: In those of each of some parts, float64 `(parts, words + 1)`.
+    """
+
+    total: Floats
+    of_members: Floats
+
+
+def vocabulary_distances(train: Sequences, others: Iterable[Sequences]) -> list[Effect]:
     """Jensen–Shannon distance (base 2) between the frequencies of train's most frequent words, and of all the rest.
 
     It is 0 for equal frequencies, 1 for no common word. Words of one review hang together, and a small split is apart
@@ -29,24 +44,49 @@ def vocabulary_distance(train: Sequences, other: Sequences) -> Effect:
 
     Args:
         train: Word ranks, `(rows, ragged)`.
-        other: Those of another split.
+        others: Those of other splits, each of which is held against train.
 
     Source: Lin, IEEE Transactions on Information Theory 37 (1991).
     """
-    if not len(train.values) or not len(other.values):
-        return Effect(0.0, 0.0)
+    others = list(others)
+    if not len(train.values):
+        return [Effect(0.0, 0.0) for _ in others]
     frequent = _most_frequent(train)
-    membership = np.repeat([False, True], [len(train), len(other)])
+    parts = [_parts(len(train), len(other)) for other in others]
+    # Train is counted once for all.
+    of_train = _counted(train, frequent, [members[:, : len(train)] for members in parts])
+    return [
+        _distance(in_train, _counted(other, frequent, [members[:, len(train) :]])[0])
+        if len(other.values)
+        else Effect(0.0, 0.0)
+        for other, members, in_train in zip(others, parts, of_train, strict=True)
+    ]
+
+
+def _parts(num_train: int, num_other: int) -> npt.NDArray[np.bool_]:
+    """Whether each review is the other split's, `(1 + permutations, reviews)`: truly, then in random parts."""
+    truly = np.repeat([False, True], [num_train, num_other])
     random = np.random.default_rng(0)
-    memberships = np.stack([membership, *(random.permutation(membership) for _ in range(_NUM_PERMUTATIONS))])
-    total = np.zeros(len(frequent) + 1)
-    of_other = np.zeros((len(memberships), len(total)))
-    for first_row, tokens in ((0, train), (len(train), other)):
-        for part, piece in tokens.pieces():
-            counts = _counts(piece, frequent)
-            here = memberships[:, first_row + part.start : first_row + part.stop]
-            total += counts.sum(axis=0, dtype=np.float64)
-            of_other += here.astype(np.float32) @ counts
+    return np.stack([truly, *(random.permutation(truly) for _ in range(_NUM_PERMUTATIONS))])
+
+
+def _counted(
+    tokens: Sequences, frequent: npt.NDArray[np.int32], parts: Sequence[npt.NDArray[np.bool_]]
+) -> list[_Words]:
+    """The words of all reviews, and of those that belong to each of some parts."""
+    width = len(frequent) + 1
+    found = [_Words(np.zeros(width), np.zeros((len(members), width))) for members in parts]
+    for part, piece in tokens.pieces():
+        counts = _counts(piece, frequent)
+        total = counts.sum(axis=0, dtype=np.float64)
+        for words, members in zip(found, parts, strict=True):
+            words.total += total
+            words.of_members += members[:, part].astype(np.float32) @ counts
+    return found
+
+
+def _distance(in_train: _Words, in_other: _Words) -> Effect:
+    total, of_other = in_train.total + in_other.total, in_train.of_members + in_other.of_members
     divergences = _divergences(total - of_other, of_other)
     by_chance = divergences[1:].mean() + normal_quantile(CONFIDENCE) * divergences[1:].std(ddof=1)
     return Effect(math.sqrt(divergences[0]), math.sqrt(max(0.0, divergences[0] - by_chance)))

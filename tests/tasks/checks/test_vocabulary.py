@@ -1,10 +1,19 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 
 from storage.sequences import Sequences
-from tasks.checks.vocabulary import vocabulary_distance
+from tasks.checks.effects import Effect
+from tasks.checks.vocabulary import vocabulary_distances
+
+
+def vocabulary_distance(train: Sequences, other: Sequences) -> Effect:
+    (found,) = vocabulary_distances(train, [other])
+    return found
 
 
 def zipf(num_rows: int, seed: int, end: int = 5000) -> Sequences:
@@ -44,3 +53,21 @@ def test_without_words_there_is_no_distance(empty: list[list[int]]) -> None:
     other = Sequences.from_lists([[1, 2], []])
     assert vocabulary_distance(Sequences.from_lists(empty), other).least == 0
     assert vocabulary_distance(other, Sequences.from_lists(empty)).least == 0
+
+
+def test_several_splits_are_each_held_against_train_alone() -> None:
+    train, near, far = zipf(270, 0), zipf(30, 1), zipf(40, 2, end=50)
+    alone = [vocabulary_distance(train, near), vocabulary_distance(train, far)]
+    assert vocabulary_distances(train, [near, Sequences.from_lists([[]]), far]) == [
+        alone[0],
+        Effect(0.0, 0.0),
+        alone[1],
+    ]
+    assert alone[0] != alone[1]
+
+
+@pytest.mark.parametrize("change", [lambda values: values * 400_000, lambda values: 5 - values, lambda values: -values])
+def test_the_distance_does_not_depend_on_how_words_are_numbered(change: Callable[[Any], Any]) -> None:
+    splits = [zipf(270, 0), zipf(30, 1, end=1000)]
+    numbered = [Sequences(change(split.values).astype(np.int32), split.offsets) for split in splits]
+    assert vocabulary_distance(*numbered).size == pytest.approx(vocabulary_distance(*splits).size, abs=1e-9)
