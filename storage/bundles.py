@@ -203,7 +203,9 @@ def read_test_predictions(root: Path, digest: str) -> Predictions:
 
 
 def _read_predictions(path: Path) -> Predictions:
-    table = pq.read_table(path)
+    # `read_table` would load pandas, for a file of one part.
+    with pq.ParquetFile(path) as file:
+        table = file.read()
     return Predictions(
         row_ids=table["row_id"].combine_chunks(),
         labels=table["label"].to_numpy(),
