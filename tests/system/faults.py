@@ -20,12 +20,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from storage.bundles import MODEL_FILE, load_model, publish_bundle
+from storage.bundles import MODEL_FILE, load_bundle, load_model, publish_bundle
 from storage.matrices import Matrix, read_matrix
 from storage.options import ColumnOptions
 from storage.records import Split
 from storage.sequences import Sequences
 from storage.snapshots import Rows, StoredSnapshot, open_snapshot
+from tasks.evaluation.fresh_process import FreshProcess
 from tasks.features.encoding import Encoder
 from tasks.features.matrices import fit_and_featurize
 from tasks.features.review_features import review_features
@@ -432,8 +433,16 @@ def _in_predict(change: Callable[..., Any]) -> Inject:
             return change(sequences, predict(model, sequences, *given, **named))
 
         _in_training(monkeypatch, "tasks.features.batching.predict", broken)
+        monkeypatch.setattr("tasks.evaluation.fresh_process.FreshProcess.predict", _predict_here)
 
     return inject
+
+
+def _predict_here(_: FreshProcess, bundles: Path, digest: str, *given: Any) -> Any:
+    """What a fresh process says, said in this one, so that it has the same fault."""
+    from tasks.features import batching
+
+    return batching.predict(load_bundle(bundles, digest).model, *given)
 
 
 def _in_order_of_length(sequences: Sequences, probabilities: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
