@@ -1,6 +1,6 @@
 """What training fast costs in accuracy: every way is trained with the same seeds, and measured on the test reviews.
 
-`ours` is `retrain run` with its defaults. `float32` rounds no products. `plain` has Keras' own layers and Adam, in
+`ours` is `retrain run` with its defaults. `bfloat16` rounds products. `plain` has Keras' own layers and Adam, in
 float32. `batch-512` and `batch-1024` take larger batches, at the same learning rate. The reviews are split as
 `retrain run` splits them, whatever the seed, and all else is the product's, too: loop, early stopping, metrics.
 
@@ -50,7 +50,7 @@ from tasks.training.runtime import device_name, prepare_keras
 RESULTS = Path(__file__).parent / "results" / "accuracy.json"
 WAYS: dict[str, TrainingOptions] = {
     "ours": TrainingOptions(),
-    "float32": TrainingOptions(precision="float32"),
+    "bfloat16": TrainingOptions(precision="bfloat16"),
     "plain": TrainingOptions(precision="float32"),
     "batch-512": TrainingOptions(batch_size=512),
     "batch-1024": TrainingOptions(batch_size=1024),

@@ -12,7 +12,7 @@ from benchmarks.figures import Figure
 from storage.records import ModelName
 
 AGAINST = {
-    "float32": "float32 products",
+    "bfloat16": "bfloat16 products",
     "plain": "Keras' own layers and Adam, in float32",
     "batch-512": "batches of 512",
     "batch-1024": "batches of 1,024",

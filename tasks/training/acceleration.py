@@ -8,7 +8,6 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Set
 from functools import partial
-from pathlib import Path
 from typing import Any, Literal
 
 import keras
@@ -25,9 +24,6 @@ _OWN = {("tensorflow", "cpu"), ("jax", "gpu")}
 # A GPU takes as long for 256 sequences, a word after the other, as for four times as many; but a training needs steps.
 _BATCH_SIZE, _GROWN, _FEWEST_STEPS = 256, (1024, 512), 20
 
-# What the processors that multiply bfloat16 natively say of themselves.
-_BFLOAT16 = {"avx512_bf16", "amx_bf16"}
-
 
 def accelerated(model: keras.Model, precision: Precision) -> tuple[keras.Model, Products]:
     """A model with the same weights that is to be trained, and what its products are computed in.
@@ -37,8 +33,8 @@ def accelerated(model: keras.Model, precision: Precision) -> tuple[keras.Model, 
 
     Args:
         model: Freshly made.
-        precision: `auto` takes what pays for our own layers: bfloat16 on a processor that multiplies it natively,
-            tfloat32 on a GPU. But for those on a processor, bfloat16 is Keras' mixed precision.
+        precision: `auto` takes what costs no accuracy: float32 on a processor, tfloat32 for our own layers on a GPU.
+            But for those on a processor, bfloat16 is Keras' mixed precision.
     """
     backend, device = keras.config.backend(), device_kind()
     is_ours = (backend, device) in _OWN
@@ -84,9 +80,7 @@ def device_kind() -> str:
 def _products(precision: Precision, device: str) -> Products:
     if precision != "auto":
         return precision
-    if device == "cpu":
-        return "bfloat16" if multiplies_bfloat16() else "float32"
-    return "tfloat32"
+    return "float32" if device == "cpu" else "tfloat32"
 
 
 def adam(learning_rate: float, clip_norm: float) -> keras.optimizers.Adam:
@@ -96,15 +90,6 @@ def adam(learning_rate: float, clip_norm: float) -> keras.optimizers.Adam:
     from tasks.training.tensorflow.adam import Adam
 
     return Adam(learning_rate, global_clipnorm=clip_norm)
-
-
-def multiplies_bfloat16(description: Path = Path("/proc/cpuinfo")) -> bool:
-    """Whether the processor has instructions for products of bfloat16; False where it does not say."""
-    try:
-        lines = description.read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return False
-    return any(_BFLOAT16 & set(line.split()) for line in lines if line.startswith("flags"))
 
 
 def _own_lstm(products: Products, config: dict[str, Any]) -> dict[str, Any]:

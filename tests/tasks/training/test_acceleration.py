@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +17,10 @@ pytestmark = pytest.mark.usefixtures("keras_prepared")
 
 @pytest.fixture
 def processor(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Say whether the processor multiplies bfloat16, and what GPUs and backend there are."""
+    """Say what GPUs and backend there are."""
     from tasks.training import acceleration
 
-    def there_is(*, bfloat16: bool = False, gpus: tuple[str, ...] = (), backend: str = "tensorflow") -> None:
-        monkeypatch.setattr(acceleration, "multiplies_bfloat16", lambda: bfloat16)
+    def there_is(*, gpus: tuple[str, ...] = (), backend: str = "tensorflow") -> None:
         monkeypatch.setattr(acceleration, "accelerators", lambda: list(gpus))
         monkeypatch.setattr("keras.config.backend", lambda: backend)
 
@@ -46,20 +44,14 @@ def predictions(model: keras.Model) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("precision", "bfloat16", "expected"),
-    [
-        ("auto", False, "float32"),
-        ("auto", True, "bfloat16"),
-        ("float32", True, "float32"),
-        ("bfloat16", False, "bfloat16"),
-    ],
+    ("precision", "expected"), [("auto", "float32"), ("float32", "float32"), ("bfloat16", "bfloat16")]
 )
-def test_a_processors_lstms_are_our_own_and_multiply_as_it_can(
-    processor: Any, precision: Precision, bfloat16: bool, expected: str
+def test_a_processors_lstms_are_our_own_and_round_only_if_they_are_told_to(
+    processor: Any, precision: Precision, expected: str
 ) -> None:
     from tasks.training.acceleration import accelerated
 
-    processor(bfloat16=bfloat16)
+    processor()
     model = plain()
     fast, products = accelerated(model, precision)
 
@@ -85,7 +77,7 @@ def test_seeds_of_dropout_are_kept(processor: Any) -> None:
 def test_a_model_without_lstms_is_left_as_it_is(processor: Any) -> None:
     from tasks.training.acceleration import accelerated
 
-    processor(bfloat16=True)
+    processor()
     model = plain("baseline_avgpool")
     assert accelerated(model, "bfloat16") == (model, "float32")
 
@@ -98,7 +90,7 @@ def test_keras_layers_and_float32_are_kept_where_nothing_else_was_measured(
 ) -> None:
     from tasks.training.acceleration import accelerated
 
-    processor(gpus=gpus, bfloat16=True, backend=backend)
+    processor(gpus=gpus, backend=backend)
     model = plain()
     assert accelerated(model, "auto") == (model, "float32")
 
@@ -150,34 +142,12 @@ def test_batches_grow_on_a_gpu_as_its_memory_and_the_steps_of_an_epoch_allow(
     assert batch_size(plain("baseline_avgpool"), rows, 467) == 256
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("flags\t\t: fpu avx512f avx512_bf16 clzero\n", True),
-        ("flags\t\t: fpu amx_bf16\n", True),
-        ("flags\t\t: fpu avx512f\nmodel name : avx512_bf16\n", False),
-        ("", False),
-    ],
-)
-def test_what_a_processor_multiplies_is_read_from_its_flags(tmp_path: Path, text: str, expected: bool) -> None:
-    from tasks.training.acceleration import multiplies_bfloat16
-
-    description = tmp_path / "cpuinfo"
-    description.write_text(text, encoding="utf-8")
-    assert multiplies_bfloat16(description) is expected
-
-
-def test_a_machine_that_does_not_describe_its_processor_multiplies_float32(tmp_path: Path) -> None:
-    from tasks.training.acceleration import multiplies_bfloat16
-
-    assert not multiplies_bfloat16(tmp_path / "cpuinfo")
-
-
 def test_the_saved_model_is_of_keras_own_layers_whatever_trained_it(processor: Any) -> None:
-    from tests.trainings import train
+    from tests.trainings import OPTIONS, train
 
-    processor(bfloat16=True)
-    trained = train("advanced_bilstm_features", epochs=1)
+    processor()
+    options = OPTIONS.model_copy(update={"precision": "bfloat16"})
+    trained = train("advanced_bilstm_features", options=options, epochs=1)
     assert trained.products == "bfloat16"
     assert kinds(trained.model) == kinds(plain())
     assert {layer.dtype_policy.name for layer in trained.model.layers} == {"float32"}
