@@ -1,8 +1,8 @@
 """What training fast costs in accuracy: every way is trained with the same seeds, and measured on the test reviews.
 
 `ours` is `retrain run` with its defaults. `bfloat16` rounds products. `plain` has Keras' own layers and Adam, in
-float32. `batch-512` and `batch-1024` take larger batches, at the same learning rate. The reviews are split as
-`retrain run` splits them, whatever the seed, and all else is the product's, too: loop, early stopping, metrics.
+float32. `batch-256`, `batch-512` and `batch-1024` take batches of that size, at the same learning rate. The reviews are
+split as `retrain run` splits them, whatever the seed, and all else is the product's: loop, early stopping, metrics.
 
     python -m benchmarks.accuracy --reviews imdb_reviews.parquet
 
@@ -52,6 +52,7 @@ WAYS: dict[str, TrainingOptions] = {
     "ours": TrainingOptions(),
     "bfloat16": TrainingOptions(precision="bfloat16"),
     "plain": TrainingOptions(precision="float32"),
+    "batch-256": TrainingOptions(batch_size=256),
     "batch-512": TrainingOptions(batch_size=512),
     "batch-1024": TrainingOptions(batch_size=1024),
 }

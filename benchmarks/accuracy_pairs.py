@@ -14,6 +14,7 @@ from storage.records import ModelName
 AGAINST = {
     "bfloat16": "bfloat16 products",
     "plain": "Keras' own layers and Adam, in float32",
+    "batch-256": "batches of 256",
     "batch-512": "batches of 512",
     "batch-1024": "batches of 1,024",
 }
