@@ -82,8 +82,15 @@ def fake_keras(backend: str, devices: list[str]) -> SimpleNamespace:
 
 
 def test_the_first_gpu_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "keras", fake_keras("jax", ["gpu:0", "gpu:1"]))
-    assert device_name() == "gpu:0 (jax)"
+    monkeypatch.setitem(sys.modules, "keras", fake_keras("tensorflow", ["gpu:0", "gpu:1"]))
+    assert device_name() == "gpu:0 (tensorflow)"
+
+
+def test_jax_says_what_card_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "keras", fake_keras("jax", []))
+    devices = [SimpleNamespace(platform="gpu", id=0, device_kind="a card"), SimpleNamespace(platform="cpu", id=0)]
+    monkeypatch.setattr("jax.devices", lambda: devices)
+    assert device_name() == "gpu:0 a card (jax)"
 
 
 def test_without_a_gpu_the_processor_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,6 +115,6 @@ def test_what_is_computed_side_by_side_shares_the_cores(
 
 
 def test_what_was_multiplied_is_named_if_it_was_rounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "keras", fake_keras("jax", ["gpu:0"]))
-    assert device_name("bfloat16") == "gpu:0 (jax, bfloat16 products)"
-    assert device_name("float32") == "gpu:0 (jax)"
+    monkeypatch.setitem(sys.modules, "keras", fake_keras("tensorflow", ["gpu:0"]))
+    assert device_name("bfloat16") == "gpu:0 (tensorflow, bfloat16 products)"
+    assert device_name("float32") == "gpu:0 (tensorflow)"
