@@ -36,7 +36,7 @@ import click
 import numpy as np
 
 from benchmarks.machine import machine
-from flows.cli.shared import prepare_flow, prepare_prefect
+from flows.cli.shared import collect_rarely, prepare_flow, prepare_prefect
 from storage.errors import NotFoundError, RetrainError
 from storage.metrics.reader import MetricsReader
 from storage.settings import Settings
@@ -252,7 +252,8 @@ def main(
 ) -> None:
     """Measure what Prefect costs, and its share of the last retraining in the metrics store."""
     if tasks is not None:
-        # One of the processes that are measured.
+        # One of the processes that are measured, which begins as the command does.
+        collect_rarely()
         if plain is not None:
             run_without_prefect(tasks, plain.split(","))
         elif whole:

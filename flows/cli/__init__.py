@@ -17,6 +17,7 @@ from flows.cli.reading import champion, compare, history, report, show, trend
 from flows.cli.retraining import check, run
 from flows.cli.scheduling import down, up
 from flows.cli.serving import monitor, predict, rollback
+from flows.cli.shared import collect_rarely
 from flows.cli.store import db
 from storage.errors import DataRejectedError, NotFoundError, RetrainError, UserError
 
@@ -25,6 +26,7 @@ EXIT_FAULT, EXIT_USER, EXIT_DATA_REJECTED, EXIT_NOT_FOUND, EXIT_STOPPED = 1, 2, 
 
 def main() -> None:
     """Run the command and turn our own errors into one sentence and an exit code."""
+    collect_rarely()
     try:
         cli(standalone_mode=False)
     except (click.exceptions.Abort, KeyboardInterrupt):

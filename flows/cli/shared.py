@@ -102,13 +102,18 @@ def prepare_flow(settings: Settings) -> None:
     os.environ["PREFECT_API_URL"] = api
 
 
+def collect_rarely() -> None:
+    """Look for garbage seldom, and not at the end: a command imports modules above all, which leave none.
+
+    Of a run that imports Prefect, it took a third of the time.
+    """
+    gc.set_threshold(_GARBAGE, 20, 20)
+    atexit.register(gc.freeze)
+
+
 def prepare_prefect() -> None:
     """What comes before Prefect is used in this process."""
     _log_to_terminal()
-    # So many modules are imported from here on that a third of the time went into looking for garbage among them, and
-    # into taking them apart again at the end.
-    gc.set_threshold(_GARBAGE, 20, 20)
-    atexit.register(gc.freeze)
     # Python would die of SIGTERM on the spot; like this what was begun is ended in order: a run is marked, and a server
     # that was started is stopped.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
