@@ -195,7 +195,7 @@ class TrainingOptions(OptionGroup):
     """The training loop."""
 
     batch_size: int = Field(0, ge=0, le=65_536)
-    """Reviews per batch; 0 takes 256, and on a GPU, which they leave idle, up to 1,024."""
+    """Reviews per batch; 0 takes 256, and up to 1,024 for the BiLSTM with JAX on a GPU, which 256 leave idle."""
     learning_rate: float = Field(1e-3, gt=0, le=1)
     """Adam's step size at the start."""
     clip_norm: float = Field(1.0, gt=0)
@@ -205,9 +205,9 @@ class TrainingOptions(OptionGroup):
     plateau_patience: int = Field(1, ge=0, le=100)
     """Epochs without a better validation loss before the learning rate is halved."""
     precision: Precision = "auto"
-    """What products are rounded to while training. `auto` takes what costs no accuracy: float32 on a processor,
-    tfloat32 on a GPU. `bfloat16` is faster on a processor that multiplies it natively, and cost accuracy where it was
-    measured. Weights, and the saved model, are float32."""
+    """What products are rounded to while training: with `auto` to float32 on a processor, to tfloat32 on a GPU.
+    `bfloat16` is faster on a processor that multiplies it natively, but was not shown to be as accurate. Weights, and
+    the saved model, are float32."""
     at_once: bool = False
     """Train all models at the same time, each in its own process: needs memory and cores, or a GPU, for all of them."""
     timeout_minutes: float = Field(0.0, ge=0)

@@ -33,8 +33,8 @@ def accelerated(model: keras.Model, precision: Precision) -> tuple[keras.Model, 
 
     Args:
         model: Freshly made.
-        precision: `auto` takes what costs no accuracy: float32 on a processor, tfloat32 for our own layers on a GPU.
-            But for those on a processor, bfloat16 is Keras' mixed precision.
+        precision: `auto` is float32 on a processor and tfloat32 for our own layers on a GPU. But for those on a
+            processor, bfloat16 is Keras' mixed precision.
     """
     backend, device = keras.config.backend(), device_kind()
     is_ours = (backend, device) in _OWN
