@@ -5,6 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
+
+# TensorFlow brings an SQLite of its own, which Python's module takes when TensorFlow was there first. The product opens
+# its store before that: so do the tests, whichever of them comes first in a process.
+import sqlite3  # noqa: F401
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
