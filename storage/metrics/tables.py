@@ -35,7 +35,6 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
-from sqlalchemy.util import OrderedSet
 
 from storage.metrics.triggers import make_append_only, make_chain
 from storage.metrics.types import Flag, Json, Number, UtcDateTime, Words, finite, one_of, refuse_nan, share
@@ -457,9 +456,6 @@ _APPEND_ONLY = (ChampionRow, ComparisonRow, DecisionRow, DiagnosisRow, GateRow, 
 
 for _table in Base.metadata.tables.values():
     refuse_nan(_table)
-    # They are made in this order. A plain set's differs from process to process, and of two indexes that serve a query
-    # SQLite may take the one that was made last: rows, and the last digits of their sums, would come otherwise.
-    _table.indexes = OrderedSet(sorted(_table.indexes, key=lambda index: str(index.name)))
 for _row in _APPEND_ONLY:
     make_append_only(Base.metadata.tables[_row.__tablename__])
 make_chain(Base.metadata.tables[ChampionRow.__tablename__])
