@@ -16,7 +16,7 @@ SAID = {
     "probe": "a linear model reads validation at 0.847, test at 0.501: more than 0.05 apart",
     "leakage": "0.49% of test rows are in train too; allowed: 2%",
     "drift": "lengths differ by an effect size of 0.318, at least 0.301; allowed: 0.3",
-    "label balance": "test: class 1 has 4.1% of 25,000 rows; needed: at least 20%",
+    "label balance": "test: class 1 has 4.1% of 24,986 rows; needed: at least 20%",
     "convergence": "best in epoch 1 of 6, and worse from then on: the learning rate may be too large",
 }
 

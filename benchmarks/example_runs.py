@@ -44,7 +44,8 @@ from tasks.promotion.gates import RELOAD
 from tasks.promotion.ledger import alpha_for
 from tasks.promotion.rule import Assessment, decide
 
-NUM_ROWS = 25_000
+NUM_ROWS = 24_986
+"""Of the test split. A round number would put means of accuracies between two digits, where databases round apart."""
 GAIN_OF_A_SNAPSHOT = 0.006
 """By how much more reviews make the models better, as a share."""
 _QUALITY = {"baseline_avgpool": 0.862, "advanced_bilstm_features": 0.868}
@@ -177,7 +178,7 @@ class ExampleRuns:
             device="AMD EPYC 7763 64-Core Processor",
             num_parameters=_PARAMETERS[model],
             best_epoch=1 if fails else 4,
-            training_seconds=round(_SECONDS[model] * self._random.uniform(0.95, 1.1), 1),
+            training_seconds=round(_SECONDS[model] * self._random.uniform(0.95, 1.1), 3),
             epochs=epochs(line.qualities[candidate_id], _SECONDS[model] / 6),
             validation=evaluate(
                 "validation", validation.labels, line.data.score(validation, line.qualities[candidate_id])

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -62,6 +64,18 @@ def test_postgresql_gives_the_same_answer(url: str, server_url: str, recipe: Rec
 
 def test_the_page_shows_what_the_example_year_answers(url: str) -> None:
     assert PAGE.read_text(encoding="utf-8") == page(url), "make it anew: python -m benchmarks.cookbook_page"
+
+
+def test_the_page_is_the_same_with_the_sqlite_that_tensorflow_brings(url: str) -> None:
+    """Releases of SQLite round 40.65 to 40.7 or to 40.6: no mean of the year may lie between two digits."""
+    script = (
+        "import sys, tensorflow\nfrom benchmarks.cookbook_page import page\n"
+        "sys.stdout.buffer.write(page(sys.argv[1]).encode())"
+    )
+    done = subprocess.run([sys.executable, "-c", script, url], cwd=PAGE.parents[1], capture_output=True, check=False)
+
+    assert done.returncode == 0, done.stderr.decode()
+    assert done.stdout.decode() == PAGE.read_text(encoding="utf-8")
 
 
 def test_the_example_year_is_a_whole_store_in_which_all_sorts_of_things_happened(url: str) -> None:
