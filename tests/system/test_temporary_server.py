@@ -105,4 +105,18 @@ def test_a_database_that_cannot_be_opened_is_one_sentence(lone: Shell, tmp_path:
     done = lone.retrain(*CHECK, PREFECT_API_DATABASE_CONNECTION_URL=nowhere)
     assert done.returncode == 2
     assert "retrain: Prefect's temporary server did not start" in done.stderr
+    assert "unable to open database file" in done.stderr
+    assert "Traceback" not in done.stderr
     assert servers(lone) == []
+
+
+def test_commands_that_start_at_once_in_a_new_home_make_its_database_once(tmp_path: Path) -> None:
+    shell = Shell(tmp_path)
+    processes = [shell.start(str(BIN / "retrain"), *CHECK, output=tmp_path / f"log{number}") for number in range(3)]
+    try:
+        codes = [process.wait(300) for process in processes]
+    finally:
+        for process in processes:
+            end(process)
+    assert codes == [0, 0, 0], [(tmp_path / f"log{number}").read_text() for number in range(3)]
+    assert states(shell) == ["Completed"] * 3
