@@ -12,11 +12,13 @@ from typing import Any, cast
 
 from prefect import Flow, get_client, runtime
 from prefect.client.schemas.objects import State
+from prefect.exceptions import TerminationSignal
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, get_current_settings, temporary_settings
 from prefect.states import Completed, Failed
 
 from flows.labels import label_flow_run
 from flows.notify import notify
+from flows.stops import insistent_stops, let_go, stop_behind, stops_held
 from flows.temporary.server import is_temporary, wait_for_temporary
 from storage.bundles import sweep_unrecorded
 from storage.content import sweep
@@ -58,13 +60,19 @@ def run_here(flow: Flow[..., State[Any]], *arguments: Any, **parameters: Any) ->
     Raises:
         OptionError: The server does not answer.
         RetrainError: What stopped the run.
+        KeyboardInterrupt: It was stopped from outside.
     """
     check_server()
     # Nobody there listens for heartbeats, for whose next one the end of a run would wait.
     quiet = {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None} if is_temporary(get_current_settings().api.url) else {}
-    with temporary_settings(quiet):
-        state = flow(*arguments, **parameters, return_state=True)
-    return cast(Outcome, state.result())
+    try:
+        with temporary_settings(quiet):
+            state = flow(*arguments, **parameters, return_state=True)
+        return cast(Outcome, state.result())
+    except (Exception, TerminationSignal) as error:
+        if stop_behind(error) is not None:
+            raise KeyboardInterrupt from None
+        raise
 
 
 def check_server() -> None:
@@ -137,46 +145,73 @@ def record_run(start: RunStart, stages: Callable[[str], str]) -> Outcome:
     settings.prepare()
     store = MetricsStore(settings.database_url)
     clean_up(settings, store)
+    record = _Record(store, start)
     try:
-        run_id = store.start_run(start)
+        with insistent_stops():
+            record.begin()
+            outcome = record.end("completed", stages(record.run_id))
     except SlotTakenError as reason:
         logger.warning("run %s skipped: %s", reason.run_id, reason)
-        label_flow_run(settings, str(reason.run_id))
-        leave_report(settings, str(reason.run_id))
-        return Outcome(str(reason.run_id), "skipped", str(reason))
-    late = lateness(start.slot)
-    of_slot = f" for the slot {start.slot}{f', {late}' if late else ''}" if start.slot else ""
-    logger.info("run %s started%s", run_id, of_slot)
-    started = time.monotonic()
-
-    def finish(state: RunState, message: str, error: RetrainError | None = None) -> Outcome:
-        told = f"{message} ({late})" if late else message
-        store.finish_run(run_id, state, told, time.monotonic() - started)
-        if state == "failed" and start.trigger != "command line":
-            # Nobody sits before it.
-            notify(f"retrain: {start.flow} failed", f"{start.flow} failed: {told} (run {run_id})")
-        return Outcome(run_id, state, told, error)
-
-    try:
-        outcome = finish("completed", stages(run_id))
+        outcome = Outcome(str(reason.run_id), "skipped", str(reason))
     except NothingChangedError as reason:
-        outcome = finish("skipped", str(reason))
+        outcome = record.end("skipped", str(reason))
     except RetrainError as error:
-        error.run_id = run_id
-        outcome = finish("rejected data" if isinstance(error, DataRejectedError) else "failed", str(error), error)
-    except Exception as error:
-        finish("failed", f"{type(error).__name__}: {error}")
-        label_flow_run(settings, run_id)
-        leave_report(settings, run_id)
-        raise
-    except BaseException:
-        # Ctrl-C, SIGTERM, and the way in which Prefect cancels a run; whoever does so waits for it to be gone.
-        finish("cancelled", "stopped from outside before it was done")
+        if not record.run_id:
+            raise
+        error.run_id = record.run_id
+        outcome = record.end("rejected data" if isinstance(error, DataRejectedError) else "failed", str(error), error)
+    except BaseException as error:
+        stop = stop_behind(error)
+        if stop is not None:
+            # Ctrl-C, SIGTERM, and the way in which Prefect cancels a run; whoever does so waits for it to be gone.
+            let_go(error)
+            record.end("cancelled", "stopped from outside before it was done")
+            raise stop from None
+        if not record.run_id:
+            raise
+        record.end("failed", f"{type(error).__name__}: {error}")
+        label_flow_run(settings, record.run_id)
+        leave_report(settings, record.run_id)
         raise
     # Not before: a run that is stopped while it is being named has come to its end all the same.
-    label_flow_run(settings, run_id)
-    leave_report(settings, run_id)
+    label_flow_run(settings, outcome.run_id)
+    leave_report(settings, outcome.run_id)
     return outcome
+
+
+class _Record:
+    """What the store knows of a run that is under way: that it began, and how it ended, the first time that it did."""
+
+    def __init__(self, store: MetricsStore, start: RunStart) -> None:
+        self._store, self._start = store, start
+        self._late = lateness(start.slot)
+        self._started = time.monotonic()
+        self._has_ended = False
+        self.run_id = ""
+
+    def begin(self) -> None:
+        """Give the run its id.
+
+        Raises:
+            SlotTakenError: Its slot has a run already.
+        """
+        with stops_held():
+            self.run_id = self._store.start_run(self._start)
+        slot, late = self._start.slot, self._late
+        of_slot = f" for the slot {slot}{f', {late}' if late else ''}" if slot else ""
+        logger.info("run %s started%s", self.run_id, of_slot)
+
+    def end(self, state: RunState, message: str, error: RetrainError | None = None) -> Outcome:
+        """Write down how the run ended, unless it never began, or has ended before."""
+        told = f"{message} ({self._late})" if self._late else message
+        if self.run_id and not self._has_ended:
+            with stops_held():
+                self._store.finish_run(self.run_id, state, told, time.monotonic() - self._started)
+                self._has_ended = True
+            if state == "failed" and self._start.trigger != "command line":
+                # Nobody sits before it.
+                notify(f"retrain: {self._start.flow} failed", f"{self._start.flow} failed: {told} (run {self.run_id})")
+        return Outcome(self.run_id, state, told, error)
 
 
 def leave_report(settings: Settings, run_id: str) -> None:
