@@ -107,13 +107,13 @@ def holder(shell: Shell, slot: str) -> psutil.Process:
 
 
 def suspend(shell: Shell, process: psutil.Process) -> None:
-    """Stop a process, at a moment at which it does not hold the store's lock."""
+    """Stop a process, at a moment at which it neither writes to the store nor reads it, which keeps others out too."""
 
     def is_stopped() -> bool:
         process.suspend()
         with closing(sqlite3.connect(shell.home / "metrics.db", isolation_level=None, timeout=1)) as connection:
             try:
-                connection.execute("BEGIN IMMEDIATE")
+                connection.execute("BEGIN EXCLUSIVE")
             except sqlite3.OperationalError:
                 process.resume()
                 return False
