@@ -1,9 +1,6 @@
 from __future__ import annotations
 
 import contextlib
-import signal
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -12,15 +9,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from prefect.client.schemas.objects import State
-from prefect.exceptions import TerminationSignal
 from prefect.settings import get_current_settings
 from prefect.states import Completed
-from sqlalchemy import Engine, text
 
 from flows import runs
 from flows.runs import Outcome, as_state, clean_up, lateness, record_run, run_here, run_start, slot, trigger
 from storage.errors import DataRejectedError, OptionError, SourceError, TrainingError
-from storage.metrics.engine import reading_engine, writing_engine
 from storage.metrics.store import MetricsStore
 from storage.records import RunStart
 from storage.settings import Settings
@@ -116,64 +110,6 @@ def test_whatever_else_ends_a_run_is_written_down_and_goes_on(
 
     (run,) = bench.reader.history()
     assert (run.state, run.message) == (state, message)
-
-
-def test_a_stop_that_prefect_makes_an_error_of_its_own_of_is_a_stop(bench: Bench) -> None:
-    def stages(run_id: str) -> str:
-        try:
-            raise TerminationSignal(15)
-        except TerminationSignal:
-            raise ValueError("Task run is not set") from None
-
-    with pytest.raises(TerminationSignal):
-        record_run(START, stages)
-
-    assert [run.state for run in bench.reader.history()] == ["cancelled"]
-
-    def flow(*, return_state: bool) -> State[Any]:
-        return Completed(data=stages(""))
-
-    called: Any = flow
-    with pytest.raises(KeyboardInterrupt):
-        run_here(called)
-
-
-def test_a_stop_that_comes_while_a_run_begins_or_ends_comes_after(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    former = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    for name, state in (("start_run", "cancelled"), ("finish_run", "completed")):
-        with monkeypatch.context() as patched:
-            done = getattr(MetricsStore, name)
-
-            def stop(store: MetricsStore, *arguments: Any, done: Callable[..., Any] = done) -> Any:
-                signal.raise_signal(signal.SIGTERM)
-                return done(store, *arguments)
-
-            patched.setattr(MetricsStore, name, stop)
-            with pytest.raises(KeyboardInterrupt):
-                record_run(START, no_stages)
-        assert bench.reader.run("latest")["state"] == state
-    signal.signal(signal.SIGTERM, former)
-
-
-@pytest.mark.parametrize("engine_for", [writing_engine, reading_engine])
-def test_a_transaction_that_a_stop_has_torn_keeps_nobody_from_writing_down_the_end(
-    bench: Bench, engine_for: Callable[[str], Engine]
-) -> None:
-    def stages(run_id: str) -> str:
-        # Nothing closes it, as where a stop comes before a context is entered.
-        torn = engine_for(bench.url).connect()
-        torn.begin()
-        assert torn.scalar(text("SELECT count(*) FROM runs")) == 1
-        raise KeyboardInterrupt
-
-    began = time.monotonic()
-    with pytest.raises(KeyboardInterrupt):
-        record_run(START, stages)
-    assert bench.reader.run("latest")["state"] == "cancelled"
-    # Else it would wait for as long as the store waits for other writers.
-    assert time.monotonic() - began < 25
 
 
 def test_an_error_before_a_run_begins_leaves_none(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

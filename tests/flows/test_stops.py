@@ -7,12 +7,22 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
+from prefect.client.schemas.objects import State
 from prefect.exceptions import TerminationSignal
+from prefect.states import Completed
+from sqlalchemy import Engine, text
 
+from flows.runs import record_run, run_here
 from flows.stops import insistent_stops, stop_behind, stops_held
+from storage.metrics.engine import reading_engine, writing_engine
+from storage.metrics.store import MetricsStore
+from storage.records import RunStart
+from tests.storage.conftest import Bench
 
+START = RunStart("retrain", "-", "command line", {}, 7, False, {}, None)
 SIGNALS = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 
 
@@ -195,3 +205,59 @@ def test_a_fault_has_no_stop_behind_it() -> None:
 def test_a_run_that_leaves_python_is_stopped() -> None:
     error = SystemExit(1)
     assert stop_behind(error) is error
+
+
+def test_a_stop_that_prefect_makes_an_error_of_its_own_of_is_a_stop(bench: Bench) -> None:
+    def stages(run_id: str) -> str:
+        try:
+            raise TerminationSignal(15)
+        except TerminationSignal:
+            raise ValueError("Task run is not set") from None
+
+    with pytest.raises(TerminationSignal):
+        record_run(START, stages)
+
+    assert [run.state for run in bench.reader.history()] == ["cancelled"]
+
+    def flow(*, return_state: bool) -> State[Any]:
+        return Completed(data=stages(""))
+
+    called: Any = flow
+    with pytest.raises(KeyboardInterrupt):
+        run_here(called)
+
+
+def test_a_stop_that_comes_while_a_run_begins_or_ends_comes_after(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, state in (("start_run", "cancelled"), ("finish_run", "completed")):
+        with monkeypatch.context() as patched:
+            done = getattr(MetricsStore, name)
+
+            def stop(store: MetricsStore, *arguments: Any, done: Callable[..., Any] = done) -> Any:
+                signal.raise_signal(signal.SIGTERM)
+                return done(store, *arguments)
+
+            patched.setattr(MetricsStore, name, stop)
+            with pytest.raises(KeyboardInterrupt):
+                record_run(START, lambda _: "done")
+        assert bench.reader.run("latest")["state"] == state
+
+
+@pytest.mark.parametrize("engine_for", [writing_engine, reading_engine])
+def test_a_transaction_that_a_stop_has_torn_keeps_nobody_from_writing_down_the_end(
+    bench: Bench, engine_for: Callable[[str], Engine]
+) -> None:
+    def stages(run_id: str) -> str:
+        # Nothing closes it, as where a stop comes before a context is entered.
+        torn = engine_for(bench.url).connect()
+        torn.begin()
+        assert torn.scalar(text("SELECT count(*) FROM runs")) == 1
+        raise KeyboardInterrupt
+
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        record_run(START, stages)
+    assert bench.reader.run("latest")["state"] == "cancelled"
+    # Else it would wait for as long as the store waits for other writers.
+    assert time.monotonic() - began < 25
