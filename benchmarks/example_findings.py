@@ -1,4 +1,4 @@
-"""What checks say, and how losses fall, in an example: set down in advance, since nothing is trained."""
+"""What checks say, how losses fall and what takes how long, in an example: set down in advance: nothing is trained."""
 
 from __future__ import annotations
 
@@ -19,6 +19,21 @@ SAID = {
     "label balance": "test: class 1 has 4.1% of 24,986 rows; needed: at least 20%",
     "convergence": "best in epoch 1 of 6, and worse from then on: the learning rate may be too large",
 }
+SECONDS = {
+    "ingest": 4.6,
+    "featurize": 1.1,
+    "validate": 2.4,
+    "probe": 4.8,
+    "train baseline_avgpool": 29.4,
+    "train advanced_bilstm_features": 212.0,
+    "predict baseline_avgpool": 1.4,
+    "predict advanced_bilstm_features": 19.2,
+    "predict again baseline_avgpool": 4.6,
+    "predict again advanced_bilstm_features": 5.7,
+    "promote": 0.02,
+}
+"""Of the stages that take long, as docs/performance.md has them of 50,000 reviews."""
+SECONDS_OF_A_RUN = 288.0
 
 
 def findings(

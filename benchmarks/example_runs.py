@@ -16,7 +16,7 @@ from unittest.mock import patch
 import numpy as np
 
 from benchmarks.example_clock import clock, hasty_engine
-from benchmarks.example_findings import SHUFFLED, epochs, findings
+from benchmarks.example_findings import SECONDS, SECONDS_OF_A_RUN, SHUFFLED, epochs, findings
 from benchmarks.simulated_models import DataSet
 from storage.metrics.reader import MetricsReader
 from storage.metrics.store import MetricsStore
@@ -50,21 +50,6 @@ GAIN_OF_A_SNAPSHOT = 0.006
 """By how much more reviews make the models better, as a share."""
 _QUALITY = {"baseline_avgpool": 0.862, "advanced_bilstm_features": 0.868}
 _PARAMETERS = {"baseline_avgpool": 3_202_049, "advanced_bilstm_features": 3_427_585}
-_SECONDS = {"baseline_avgpool": 29.4, "advanced_bilstm_features": 212.0}
-"""Of a training; it and the other stages as docs/performance.md has them of 50,000 reviews."""
-_SECONDS_OF_STAGES = {
-    "ingest": 4.6,
-    "featurize": 1.1,
-    "validate": 2.4,
-    "probe": 4.8,
-    **{f"train {model}": seconds for model, seconds in _SECONDS.items()},
-    "predict baseline_avgpool": 1.4,
-    "predict advanced_bilstm_features": 19.2,
-    "predict again baseline_avgpool": 4.6,
-    "predict again advanced_bilstm_features": 5.7,
-    "promote": 0.02,
-}
-_SECONDS_OF_A_RUN = 288.0
 _VERSIONS = {"keras": "3.15.0", "numpy": "2.4.1", "python": "3.11.2", "scikit-learn": "1.9.0", "tensorflow": "2.21.0"}
 
 
@@ -156,7 +141,7 @@ class ExampleRuns:
         is_new = line.snapshot.id not in [run.snapshot_id for run in self._reader.champions(name)] and line.better > 0
         warns = ["leakage", *(["drift"] if is_new else []), *(SHUFFLED if broken else [])]
         checks = findings(DATA_CHECKS, warns, probe=0.5 if broken else 0.846 + line.better)
-        with clock(at + timedelta(seconds=_SECONDS_OF_A_RUN)):
+        with clock(at + timedelta(seconds=SECONDS_OF_A_RUN)):
             self._store.record_snapshot(run_id, line.snapshot)
             self._store.record_fingerprint(run_id, _identity(f"fingerprint of {run_id}"))
             self._stages(run_id, "ingest", "featurize", "validate", "probe")
@@ -166,12 +151,12 @@ class ExampleRuns:
             self._stages(run_id, "promote")
             promoted = [decision for decision in decisions if decision.promote]
             verdict = f"promoted {promoted[0].candidate_id}" if promoted else "rejected all candidates"
-            seconds = _SECONDS_OF_A_RUN + round(float(self._random.normal(0, 9)), 3)
+            seconds = SECONDS_OF_A_RUN + round(float(self._random.normal(0, 9)), 3)
             self._store.finish_run(run_id, "completed", verdict, seconds)
 
     def _stages(self, run_id: str, *names: str) -> None:
         for name in names:
-            seconds = _SECONDS_OF_STAGES.get(name, 0.4)
+            seconds = SECONDS.get(name, 0.4)
             memory = 2_150_000_000 if name.startswith("train") else 1_180_000_000
             self._store.record_stage(run_id, Stage(name, round(seconds * self._random.uniform(0.95, 1.1), 3), memory))
 
@@ -182,6 +167,7 @@ class ExampleRuns:
         said = line.answer(candidate_id)
         if broken:
             self._random.shuffle(said)
+        seconds = SECONDS[f"train {model}"]
         fails = ["convergence"] if unsteady and model == MODEL_NAMES[1] else []
         candidate = Candidate(
             id=candidate_id,
@@ -191,8 +177,8 @@ class ExampleRuns:
             device="AMD EPYC 7763 64-Core Processor",
             num_parameters=_PARAMETERS[model],
             best_epoch=1 if fails else 4,
-            training_seconds=round(_SECONDS[model] * self._random.uniform(0.95, 1.1), 3),
-            epochs=epochs(line.qualities[candidate_id], _SECONDS[model] / 6),
+            training_seconds=round(seconds * self._random.uniform(0.95, 1.1), 3),
+            epochs=epochs(line.qualities[candidate_id], seconds / 6),
             validation=evaluate(
                 "validation", validation.labels, line.data.score(validation, line.qualities[candidate_id])
             ),
